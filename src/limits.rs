@@ -1,0 +1,65 @@
+//! Every bound in one place, with its default and the reason for it.
+//!
+//! Bounds on sizes are tested on a header, before anything is buffered or allocated. Bounds on queues and
+//! tables are tested before a machine changes: reaching one is an error, never growth.
+
+/// Bounds of the SPICE room (spec/spice.md 2.6 and 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct SpiceLimits {
+    /// Largest `size` of a link header, in bytes. Default 4096: what the real server accepts.
+    pub link_size: u32,
+    /// Largest number of capability words of one kind. Default 1024: what the real server accepts.
+    pub capability_words: u32,
+    /// Largest body that a client may send, in bytes. Default 26 624 (4096 + 11 × 2048), what the real
+    /// server accepts on its main channel, with one exception: see [`migrate_data`](Self::migrate_data).
+    pub client_body: u32,
+    /// Largest body that a server may send, in bytes. Default 64 MiB: a full-screen image fits, and the
+    /// real server's net-test ping (256 012 bytes) does many times over.
+    pub server_body: u32,
+    /// Largest MIGRATE_DATA body in either direction, in bytes. Default 64 MiB: the channel's whole state
+    /// (a display channel's caches) travels in it.
+    pub migrate_data: u32,
+    /// Most sub-messages in one list. Default 64; no known peer sends any.
+    pub sub_messages: u16,
+    /// Most channels of one client. Default 256 (a few per type are normal).
+    pub channels: usize,
+    /// Most clients of one server. Default 64 (one is normal).
+    pub clients: usize,
+    /// Most unanswered MIGRATE_BEGINs of one client. Default 8, at most 32: a client that leaves so many
+    /// unanswered is sent no further one and is moved by switch-host.
+    pub unanswered_begins: u8,
+    /// Most messages that a machine holds back for one channel and direction while it is being moved.
+    /// Default 1024. Beyond it, input is refused as misuse and can be offered again.
+    pub held_messages: usize,
+    /// Most bytes of payload in these messages. Default 4 MiB.
+    pub held_bytes: usize,
+    /// Most outputs that may wait to be drained before further input is refused. Default 4096. One input
+    /// adds at most a few outputs for each channel.
+    pub outputs: usize,
+}
+
+impl SpiceLimits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self {
+        link_size: 4096,
+        capability_words: 1024,
+        client_body: 26_624,
+        server_body: 64 << 20,
+        migrate_data: 64 << 20,
+        sub_messages: 64,
+        channels: 256,
+        clients: 64,
+        unanswered_begins: 8,
+        held_messages: 1024,
+        held_bytes: 4 << 20,
+        outputs: 4096,
+    };
+}
+
+impl Default for SpiceLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,29 @@
+//! SPICE client migration: moving a remote-desktop client with the virtual machine that it watches.
+//!
+//! Spoken on the real wire (QEMU, spice-gtk), in the three schemes: semi-seamless, seamless and
+//! switch-host. The normative text is spec/spice.md.
+//!
+//! * Messages: [`ServerMessage`], [`ClientMessage`] and the types of their variants; the link stage's in
+//!   [`link`].
+//! * Bytes to messages of one link: [`connection`] for a live link, [`stream`] for a passive one.
+
+pub mod common;
+pub mod connection;
+mod dst_info;
+mod header;
+mod ids;
+pub mod link;
+pub mod main_channel;
+mod message;
+pub mod migrate_data;
+pub mod stream;
+mod sub_list;
+
+pub use dst_info::{DstInfo, MigrateBeginSeamless};
+pub use header::{DataHeader, HeaderKind, Packet};
+pub use ids::{
+    Capabilities, ChannelId, ChannelType, ClientId, CommonCaps, LinkError, LinkId, MainCaps, Mechanism, MigrateFlags,
+    MouseModes, Port,
+};
+pub use message::{ClientMessage, Message, ServerMessage, Unknown};
+pub use sub_list::{SubList, sub_messages};

@@ -1,0 +1,83 @@
+//! Parsing of fixed fields, little-endian, with nom. No nom type leaves this module's users.
+
+use crate::error::DecodeError;
+
+/// Parsers over a whole body. Their error carries nothing: [`short_field`] finds the field, in the cold path.
+pub(crate) mod parse {
+    use nom::bytes::complete::take;
+    use nom::{IResult, Parser};
+
+    pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
+
+    macro_rules! integer {
+        ($($name:ident: $type:ty = $size:literal;)+) => {$(
+            #[inline(always)]
+            pub(crate) fn $name(input: &[u8]) -> Parsed<'_, $type> {
+                array::<$size>.map(<$type>::from_le_bytes).parse(input)
+            }
+        )+};
+    }
+
+    integer! {
+        u8: u8 = 1;
+        u16: u16 = 2;
+        u32: u32 = 4;
+        u64: u64 = 8;
+    }
+
+    /// Exactly `N` bytes.
+    #[inline(always)]
+    pub(crate) fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
+        let (rest, head) = take(N)(input)?;
+        match <[u8; N]>::try_from(head) {
+            Ok(head) => Ok((rest, head)),
+            Err(_) => Err(nom::Err::Error(())),
+        }
+    }
+
+    /// The next `size` bytes, borrowed.
+    #[inline(always)]
+    pub(crate) fn slice(size: usize) -> impl Fn(&[u8]) -> Parsed<'_, &[u8]> {
+        move |input| take(size)(input)
+    }
+}
+
+/// Reads the fixed fields at the front of a body: one length check, then reads that cannot fail.
+/// Evaluates to `(rest, (field, field, …))`; leaves the function with [`short_field`]'s error.
+macro_rules! fixed {
+    ($message:expr, $input:expr, { $($field:ident: $type:ident),+ $(,)? }) => {{
+        const SIZE: usize = 0 $(+ size_of::<$type>())+;
+        let input: &[u8] = $input;
+        let short = || {
+            $crate::wire::short_field($message, &[$((stringify!($field), size_of::<$type>())),+], input.len())
+        };
+        let (rest, head) = $crate::wire::parse::slice(SIZE)(input).map_err(|_| short())?;
+        let (_, values) = nom::Parser::parse(&mut ($($crate::wire::parse::$type,)+), head).map_err(|_| short())?;
+        (rest, values)
+    }};
+}
+pub(crate) use fixed;
+
+/// The first of `fields` (name, size) that does not fit into `have` bytes.
+#[cold]
+pub(crate) fn short_field(message: &'static str, fields: &[(&'static str, usize)], have: usize) -> DecodeError {
+    let mut left = have;
+    for &(field, size) in fields {
+        match left.checked_sub(size) {
+            Some(rest) => left = rest,
+            None => return DecodeError::short(message, field, size, left),
+        }
+    }
+    DecodeError::short(message, "body", have, have)
+}
+
+/// The next `size` bytes of a body, as `field`.
+#[inline]
+pub(crate) fn bytes<'a>(
+    message: &'static str,
+    field: &'static str,
+    size: usize,
+    input: &'a [u8],
+) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
+    parse::slice(size)(input).map_err(|_| DecodeError::short(message, field, size, input.len()))
+}

@@ -1,0 +1,119 @@
+//! Encoding: the size first, one check, then one pass.
+
+use crate::error::EncodeError;
+use alloc::vec;
+use alloc::vec::Vec;
+use bytes::BytesMut;
+
+/// A value that can be put on the wire.
+///
+/// [`encode`](Self::encode) is the primitive: it allocates nothing, checks once and writes nothing on
+/// error. The other functions put its result into a buffer of the usual kinds.
+pub trait Encode {
+    /// Exactly how many bytes [`encode`](Self::encode) writes.
+    fn encoded_len(&self) -> usize;
+
+    /// Whether the wire can carry the value at all.
+    ///
+    /// # Errors
+    /// A length does not fit its field, or a value is not allowed.
+    fn check(&self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    /// Writes the value; called with room for exactly [`encoded_len`](Self::encoded_len) bytes, after
+    /// [`check`](Self::check).
+    fn write(&self, writer: &mut Writer<'_>);
+
+    /// Encodes into the front of `dst` and returns how many bytes were written.
+    ///
+    /// # Errors
+    /// The value cannot be carried, or `dst` is too short. Nothing was written.
+    #[inline]
+    fn encode(&self, dst: &mut [u8]) -> Result<usize, EncodeError> {
+        self.check()?;
+        let needed = self.encoded_len();
+        let got = dst.len();
+        let Some(room) = dst.get_mut(..needed) else {
+            return Err(EncodeError::ShortBuffer { needed, got });
+        };
+        let mut writer = Writer { rest: room, overrun: false };
+        self.write(&mut writer);
+        debug_assert!(writer.rest.is_empty() && !writer.overrun, "encoded_len must be exact");
+        Ok(needed)
+    }
+
+    /// Encodes behind what `dst` holds; does not allocate once `dst` has the capacity.
+    ///
+    /// # Errors
+    /// The value cannot be carried. `dst` is as it was.
+    #[inline]
+    fn encode_to(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        self.check()?;
+        let start = dst.len();
+        dst.resize(start.saturating_add(self.encoded_len()), 0);
+        let room = dst.get_mut(start..).unwrap_or_default();
+        let written = self.encode(room).map(|_| ());
+        if written.is_err() {
+            dst.truncate(start);
+        }
+        written
+    }
+
+    /// Encodes into a new vector.
+    ///
+    /// # Errors
+    /// The value cannot be carried.
+    fn to_vec(&self) -> Result<Vec<u8>, EncodeError> {
+        self.check()?;
+        let mut vec = vec![0; self.encoded_len()];
+        self.encode(&mut vec).map(|_| vec)
+    }
+}
+
+/// Where [`Encode::write`] writes to. Never panics: what does not fit is dropped, and [`Encode::encode`]
+/// asserts in debug builds that nothing was.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    rest: &'a mut [u8],
+    overrun: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Copies `bytes`.
+    #[inline(always)]
+    pub fn put(&mut self, bytes: &[u8]) {
+        match core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
+            Some((head, tail)) => {
+                head.copy_from_slice(bytes);
+                self.rest = tail;
+            }
+            None => self.overrun = true,
+        }
+    }
+
+    /// Lends the next `size` bytes, so that the writes of several fixed fields share one check.
+    #[inline(always)]
+    pub(crate) fn lend(&mut self, size: usize) -> Writer<'a> {
+        match core::mem::take(&mut self.rest).split_at_mut_checked(size) {
+            Some((head, tail)) => {
+                self.rest = tail;
+                Writer { rest: head, overrun: false }
+            }
+            None => {
+                self.overrun = true;
+                Writer { rest: &mut [], overrun: true }
+            }
+        }
+    }
+}
+
+/// Writes fixed fields, little-endian: `put!(writer, { a: u16, b: u32 })` with local variables or `name = value`.
+macro_rules! put {
+    ($writer:expr, { $($field:ident: $type:ident = $value:expr),+ $(,)? }) => {{
+        const SIZE: usize = 0 $(+ size_of::<$type>())+;
+        let mut fields = $crate::wire::Writer::lend($writer, SIZE);
+        $( fields.put(&<$type>::to_le_bytes($value)); )+
+    }};
+}
+pub(crate) use put;
