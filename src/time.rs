@@ -70,9 +70,7 @@ impl Clock {
     /// A clock whose epoch is now.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            base: std::time::Instant::now(),
-        }
+        Self { base: std::time::Instant::now() }
     }
 
     /// The time since the epoch.

@@ -78,11 +78,7 @@ impl<D: StreamDecode> Framer<D> {
     /// An empty buffer in front of `decoder`.
     #[must_use]
     pub fn new(decoder: D) -> Self {
-        Self {
-            decoder,
-            buffer: BytesMut::new(),
-            failed: None,
-        }
+        Self { decoder, buffer: BytesMut::new(), failed: None }
     }
 
     /// Appends bytes as they came from the transport. After an error they are dropped.

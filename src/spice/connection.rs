@@ -250,7 +250,8 @@ impl ClientConnection {
                 let common = reply.common_caps().common();
                 let key = reply.public_key();
                 self.reply = Some(reply);
-                let selects = common.intersection(self.mess.common_caps().common()).contains(CommonCaps::AUTH_SELECTION);
+                let selects =
+                    common.intersection(self.mess.common_caps().common()).contains(CommonCaps::AUTH_SELECTION);
                 if selects && !common.contains(CommonCaps::AUTH_SPICE) {
                     let reason = "the server takes no tickets";
                     let got = u64::from(common.bits());

@@ -39,7 +39,11 @@ impl DstInfo {
             return Err(EncodeError::Invalid { message: "DstInfo", field: "host", reason: "must not be empty" });
         }
         if port.get().is_none() && tls_port.get().is_none() {
-            return Err(EncodeError::Invalid { message: "DstInfo", field: "port", reason: "one of the ports is needed" });
+            return Err(EncodeError::Invalid {
+                message: "DstInfo",
+                field: "port",
+                reason: "one of the ports is needed",
+            });
         }
         Ok(Self {
             port: port.normalized(),
@@ -161,7 +165,8 @@ fn parse_dst<'a>(
         port: u16, tls_port: u16, host_size: u32, host_data: u32, cert_subject_size: u32, cert_subject_data: u32
     });
     let host_end = host_data.wrapping_add(host_size);
-    let host = pointer(message, "host", body, host_data, host_size).map_err(|error| explain_old_layout(message, body, error))?;
+    let host = pointer(message, "host", body, host_data, host_size)
+        .map_err(|error| explain_old_layout(message, body, error))?;
     if host_data == 0 || host_size == 0 || host.first() == Some(&0) {
         return Err(explain_old_layout(
             message,

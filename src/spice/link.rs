@@ -36,10 +36,11 @@ impl LinkHeader {
     /// The magic or the major version is not ours, or `size` is outside `sizes`.
     pub fn parse(bytes: &[u8], sizes: core::ops::RangeInclusive<u32>) -> Result<Option<Self>, DecodeError> {
         const MESSAGE: &str = "LinkHeader";
-        let wrong = bytes.iter().zip(MAGIC).any(|(&got, expected)| got != expected);
-        if wrong {
+        let right = bytes.iter().zip(MAGIC).take_while(|&(&got, expected)| got == expected).count();
+        if right < bytes.len().min(MAGIC.len()) {
+            // Up to the first wrong byte: the error must not depend on how many have come behind it.
             let mut magic = [0; 4];
-            bytes.iter().zip(&mut magic).for_each(|(&from, to)| *to = from);
+            bytes.iter().zip(&mut magic).take(right.saturating_add(1)).for_each(|(&from, to)| *to = from);
             let got = u64::from(u32::from_le_bytes(magic));
             return Err(DecodeError::invalid(MESSAGE, "magic", "must be REDQ (0x51444552)", got));
         }
@@ -90,14 +91,7 @@ impl LinkMess {
     /// A link message as we send it. A kind without capabilities sends no word.
     #[must_use]
     pub fn new(connection_id: u32, channel: ChannelId, common: CommonCaps, channel_caps: Capabilities) -> Self {
-        Self {
-            minor: MINOR,
-            connection_id,
-            channel,
-            common_caps: common.into(),
-            channel_caps,
-            verbatim: None,
-        }
+        Self { minor: MINOR, connection_id, channel, common_caps: common.into(), channel_caps, verbatim: None }
     }
 
     /// Sizes that the header may announce.
@@ -382,11 +376,17 @@ impl CapsRef {
         let start = u64::from(self.caps_offset);
         let end = start.saturating_add(total.saturating_mul(4));
         if self.caps_offset < self.fixed || end > to_u64(body.len()) {
-            return Err(DecodeError::invalid(message, "caps_offset", "the words must lie behind the fixed part and within the message", start));
+            return Err(DecodeError::invalid(
+                message,
+                "caps_offset",
+                "the words must lie behind the fixed part and within the message",
+                start,
+            ));
         }
         let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
         let words = body.get(at(start)..at(end)).unwrap_or_default();
-        let (common, channel) = words.split_at_checked(at(u64::from(self.num_common_caps).saturating_mul(4))).unwrap_or_default();
+        let (common, channel) =
+            words.split_at_checked(at(u64::from(self.num_common_caps).saturating_mul(4))).unwrap_or_default();
         Ok((read_words(common), read_words(channel)))
     }
 }

@@ -206,7 +206,8 @@ impl<B: Payload> ChannelsList<B> {
 
 impl FromIterator<ChannelId> for ChannelsList {
     fn from_iter<T: IntoIterator<Item = ChannelId>>(channels: T) -> Self {
-        let entries: alloc::vec::Vec<u8> = channels.into_iter().flat_map(|channel| [channel.ty.0, channel.id]).collect();
+        let entries: alloc::vec::Vec<u8> =
+            channels.into_iter().flat_map(|channel| [channel.ty.0, channel.id]).collect();
         Self { entries: entries.into() }
     }
 }

@@ -4,8 +4,8 @@ use super::common::{AckSync, Disconnecting, Migrate, MigrateData, Notify, Ping, 
 use super::dst_info::{DstInfo, MigrateBeginSeamless};
 use super::ids::ChannelType;
 use super::main_channel::{
-    AgentConnectedTokens, AgentData, AgentDisconnected, AgentStart, AgentToken, ChannelsList, ClientInfo,
-    DoSeamless, Init, MouseMode, MouseModeRequest, MultiMediaTime, Name, QualityIndicator, Uuid,
+    AgentConnectedTokens, AgentData, AgentDisconnected, AgentStart, AgentToken, ChannelsList, ClientInfo, DoSeamless,
+    Init, MouseMode, MouseModeRequest, MultiMediaTime, Name, QualityIndicator, Uuid,
 };
 use super::sub_list::SubList;
 use crate::error::{DecodeError, EncodeError};

@@ -6,18 +6,23 @@
 //! * Messages: [`ServerMessage`], [`ClientMessage`] and the types of their variants; the link stage's in
 //!   [`link`].
 //! * Bytes to messages of one link: [`connection`] for a live link, [`stream`] for a passive one.
+//! * The roles, each a machine over messages: [`source::Source`], [`target::Target`], [`client::Client`].
 
+pub mod client;
 pub mod common;
 pub mod connection;
 mod dst_info;
 mod header;
+mod hold;
 mod ids;
 pub mod link;
 pub mod main_channel;
 mod message;
 pub mod migrate_data;
+pub mod source;
 pub mod stream;
 mod sub_list;
+pub mod target;
 
 pub use dst_info::{DstInfo, MigrateBeginSeamless};
 pub use header::{DataHeader, HeaderKind, Packet};

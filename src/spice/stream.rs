@@ -211,7 +211,12 @@ impl StreamDecode for ClientStream {
                 ClientStage::Sasl if src.is_empty() => return Ok(None),
                 ClientStage::Sasl => {
                     let reason = "the SASL exchange is not part of this codec";
-                    return Err(DecodeError::unsupported("AuthMechanism", "mechanism", reason, u64::from(Mechanism::SASL.0)));
+                    return Err(DecodeError::unsupported(
+                        "AuthMechanism",
+                        "mechanism",
+                        reason,
+                        u64::from(Mechanism::SASL.0),
+                    ));
                 }
             }
         }
@@ -292,15 +297,19 @@ impl StreamDecode for ServerStream {
             ServerStage::Data => {
                 let Some(kind) = self.negotiation.header() else { return Ok(None) };
                 let next = self.data.next(src, kind, self.channel, &self.limits)?;
-                Ok(next.map(|(sub, packet)| {
-                    if sub { ServerItem::SubMessage(packet) } else { ServerItem::Message(packet) }
-                }))
+                Ok(next.map(
+                    |(sub, packet)| {
+                        if sub { ServerItem::SubMessage(packet) } else { ServerItem::Message(packet) }
+                    },
+                ))
             }
-            ServerStage::Refused if src.is_empty() => Ok(None),
-            ServerStage::Refused => {
-                let got = crate::error::to_u64(src.len());
-                Err(DecodeError::invalid("LinkResult", "end", "nothing may follow a refusal", got))
-            }
+            // The first byte is named, not their number, which depends on how the stream was cut.
+            ServerStage::Refused => match src.first() {
+                None => Ok(None),
+                Some(&got) => {
+                    Err(DecodeError::invalid("LinkResult", "end", "nothing may follow a refusal", u64::from(got)))
+                }
+            },
         }
     }
 }

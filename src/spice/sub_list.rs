@@ -46,7 +46,11 @@ impl SubList {
         let table = messages.len().saturating_mul(4).saturating_add(2);
         for message in messages {
             if matches!(message, ServerMessage::List(_)) {
-                return Err(EncodeError::Invalid { message: MESSAGE, field: "type", reason: "a list must not hold a list" });
+                return Err(EncodeError::Invalid {
+                    message: MESSAGE,
+                    field: "type",
+                    reason: "a list must not hold a list",
+                });
             }
             let offset = bodies.len().saturating_add(table);
             super::common::fits_u32(MESSAGE, "offset", offset.saturating_add(message.encoded_len()))?;

@@ -1,1 +1,39 @@
-//! wip
+//! What tests of this crate and of machines built on it are made of.
+//!
+//! **Semver-exempt**: everything in here may change in any release.
+//!
+//! | item | what it is for |
+//! |---|---|
+//! | [`Choices`] | decisions out of bytes: one source for proptest, for libFuzzer and for a fixed seed |
+//! | [`contract`] | the eight lines of the [`Machine`](crate::machine::Machine) contract as checks; joined with [`contract_tests!`](crate::contract_tests) |
+//! | [`check_chunking`] | the contract of [`StreamDecode`](crate::wire::StreamDecode): bytes cut at any point |
+//! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
+//! | [`simulator`] | several parties, links that are slow and break, crashes, a clock: all of it out of one seed |
+//!
+//! Generators take a [`Choices`] and never fail: where the bytes are over, the simplest value comes. That makes
+//! one generator serve everywhere. With the `proptest` feature `strategy` turns it into a
+//! strategy (which shrinks by dropping and lowering bytes), with the `arbitrary` feature the crate's own
+//! types are `Arbitrary` by it, and a fuzz target hands over its bytes as they are.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "assertions are what this module is for: a panic is how it reports, and only tests use it"
+)]
+
+mod choices;
+pub mod chunking;
+pub mod contract;
+mod rng;
+pub mod simulator;
+pub mod spice;
+
+pub use choices::Choices;
+#[cfg(feature = "proptest")]
+pub use choices::strategy;
+pub use chunking::check_chunking;
+pub use rng::Rng;

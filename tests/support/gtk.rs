@@ -10,7 +10,7 @@ use std::{fs, io, thread};
 
 use serde_json::Value;
 
-use super::{POLL, TempDir, Transcript, on_path, wait_exit};
+use super::{POLL, Process, TempDir, Transcript, on_path, wait_exit};
 
 /// The system's Python: the bindings to spice-gtk are installed for that one.
 const PYTHON: &str = "/usr/bin/python3";
@@ -18,12 +18,15 @@ const PYTHON: &str = "/usr/bin/python3";
 /// The program behind [`GtkClient`]; it lists the events at its top.
 const SCRIPT: &str = include_str!("spice_gtk.py");
 
+/// For Python to find out whether it has the bindings.
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// For a process to end after it was asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How to start a [`GtkClient`].
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct GtkOptions {
     /// The ticket, if the server wants one.
     pub password: Option<String>,
     /// Connect the main channel and no other. For servers that list no other: the
@@ -49,18 +52,13 @@ impl GtkClient {
         *AVAILABLE.get_or_init(|| {
             let import = "import gi; gi.require_version('SpiceClientGLib', '2.0'); \
                           from gi.repository import SpiceClientGLib";
-            let status = Command::new(PYTHON)
-                .args(["-c", import])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            status.is_ok_and(|status| status.success())
+            let python = Process::spawn(Command::new(PYTHON).args(["-c", import]));
+            python.ok().and_then(|mut python| python.wait_exit(IMPORT_TIMEOUT)).is_some_and(|status| status.success())
         })
     }
 
     /// Starts a client for the server at `host` and `port`.
-    pub fn start(host: &str, port: u16, options: &Options) -> io::Result<Self> {
+    pub fn start(host: &str, port: u16, options: &GtkOptions) -> io::Result<Self> {
         let mut command = Command::new(PYTHON);
         command
             .args(["-u", "-c", SCRIPT, host])
@@ -74,16 +72,10 @@ impl GtkClient {
             command.arg("--main-only");
         }
         if options.debug {
-            command
-                .env("SPICE_DEBUG", "1")
-                .env("G_MESSAGES_DEBUG", "all");
+            command.env("SPICE_DEBUG", "1").env("G_MESSAGES_DEBUG", "all");
         }
         let (group, stdout, stderr) = Group::start(&mut command)?;
-        Ok(Self {
-            group,
-            stdout,
-            stderr,
-        })
+        Ok(Self { group, stdout, stderr })
     }
 
     /// All events so far, see the top of `spice_gtk.py`.
@@ -105,15 +97,8 @@ impl GtkClient {
     }
 
     /// The same as [`GtkClient::wait`], for events after `mark` only.
-    pub fn wait_after(
-        &self,
-        mark: usize,
-        mut wanted: impl FnMut(&Value) -> bool,
-        timeout: Duration,
-    ) -> Option<Value> {
-        self.stdout.find_map(mark, timeout, |line| {
-            event(line).filter(|event| wanted(event))
-        })
+    pub fn wait_after(&self, mark: usize, mut wanted: impl FnMut(&Value) -> bool, timeout: Duration) -> Option<Value> {
+        self.stdout.find_map(mark, timeout, |line| event(line).filter(|event| wanted(event)))
     }
 
     /// Waits until `count` channels were opened.
@@ -164,9 +149,7 @@ impl GtkClient {
 
 /// One line of the script: an object, or something else that got among them.
 fn event(line: impl AsRef<str>) -> Option<Value> {
-    serde_json::from_str(line.as_ref())
-        .ok()
-        .filter(Value::is_object)
+    serde_json::from_str(line.as_ref()).ok().filter(Value::is_object)
 }
 
 /// `spicy`, the client of spice-gtk, on a screen of its own (Xvfb). Dropping it ends
@@ -194,12 +177,7 @@ impl Spicy {
             // xvfb-run does not tidy up when it is ended by a signal.
             .env("TMPDIR", files.path());
         let (group, stdout, stderr) = Group::start(&mut command)?;
-        Ok(Self {
-            group,
-            stdout,
-            stderr,
-            _files: files,
-        })
+        Ok(Self { group, stdout, stderr, _files: files })
     }
 
     /// What it wrote so far, standard output first.
@@ -227,22 +205,11 @@ struct Group {
 impl Group {
     /// Starts the leader, with its standard output and error.
     fn start(command: &mut Command) -> io::Result<(Self, Transcript, Transcript)> {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
         let stdout = Transcript::of(child.stdout.take().expect("piped above"));
         let stderr = Transcript::of(child.stderr.take().expect("piped above"));
-        Ok((
-            Self {
-                child,
-                ended: false,
-            },
-            stdout,
-            stderr,
-        ))
+        Ok((Self { child, ended: false }, stdout, stderr))
     }
 
     /// Sends a signal to all of the group.

@@ -4,8 +4,9 @@
 //! process that was started is ended by its process id when its handle drops.
 //! All traffic stays on 127.0.0.1.
 
-// Every test program compiles this module for itself and uses its own part of it.
-#![allow(dead_code)]
+// Every test program compiles this module for itself, as a private one, and uses its
+// own part of it.
+#![allow(dead_code, unreachable_pub)]
 
 pub mod gtk;
 pub mod qemu;
@@ -36,10 +37,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub fn require(peer_available: bool, what: &str) -> bool {
     if !peer_available {
         let required = env::var_os("HANDOVER_REQUIRE_PEERS").is_some_and(|value| value == "1");
-        assert!(
-            !required,
-            "{what} is not installed, and HANDOVER_REQUIRE_PEERS=1 asks for it"
-        );
+        assert!(!required, "{what} is not installed, and HANDOVER_REQUIRE_PEERS=1 asks for it");
         // Not eprintln!: the test runner swallows that when a test passes.
         let _ = writeln!(io::stderr(), "SKIPPED: {what} is not installed");
     }
@@ -48,8 +46,7 @@ pub fn require(peer_available: bool, what: &str) -> bool {
 
 /// Is there a program of this name in one of the directories of `PATH`?
 pub fn on_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
 /// A TCP port of 127.0.0.1 that was free a moment ago.
@@ -139,7 +136,7 @@ impl TempDir {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let path = env::temp_dir().join(format!("handover-{}-{count}", process::id()));
             match fs::create_dir(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 result => return result.map(|()| Self(path)),
             }
         }

@@ -8,8 +8,9 @@
 //! hash and for MGF1, empty label) under the 1024-bit key the server sent in its
 //! link reply. The protocol fixes these choices; they are no recommendation.
 
-// Whoever includes this file uses one half of it: a client seals, a server opens.
-#![allow(dead_code)]
+// Whoever includes this file, as a private module, uses one half of it: a client
+// seals, a server opens.
+#![allow(dead_code, unreachable_pub)]
 
 use rand::rngs::OsRng;
 use rsa::pkcs8::{DecodePublicKey, EncodePublicKey};
@@ -29,20 +30,12 @@ pub const TICKET_LEN: usize = 128;
 ///
 /// Fails if the key is not a usable RSA public key or the password does not fit
 /// (85 bytes at most here; SPICE clients stop at 60).
-pub fn encrypt(
-    public_key_der: &[u8; PUBLIC_KEY_LEN],
-    password: &[u8],
-) -> Result<[u8; TICKET_LEN], String> {
-    let key = RsaPublicKey::from_public_key_der(public_key_der)
-        .map_err(|error| format!("public key: {error}"))?;
+pub fn encrypt(public_key_der: &[u8; PUBLIC_KEY_LEN], password: &[u8]) -> Result<[u8; TICKET_LEN], String> {
+    let key = RsaPublicKey::from_public_key_der(public_key_der).map_err(|error| format!("public key: {error}"))?;
     let mut plain = password.to_vec();
     plain.push(0);
-    let sealed = key
-        .encrypt(&mut OsRng, Oaep::new::<Sha1>(), &plain)
-        .map_err(|error| format!("ticket: {error}"))?;
-    sealed
-        .try_into()
-        .map_err(|other: Vec<u8>| format!("ticket of {} bytes: not a 1024-bit key", other.len()))
+    let sealed = key.encrypt(&mut OsRng, Oaep::new::<Sha1>(), &plain).map_err(|error| format!("ticket: {error}"))?;
+    sealed.try_into().map_err(|other: Vec<u8>| format!("ticket of {} bytes: not a 1024-bit key", other.len()))
 }
 
 /// The key pair of a server. Real servers make a fresh one for every connection.
