@@ -15,24 +15,24 @@ use std::time::Duration;
 
 /// What is wrong with a door.
 mod bug {
-    pub const NONE: u8 = 0;
-    pub const FORGETS_UNDRAINED: u8 = 1;
-    pub const FIRES_EARLY: u8 = 2;
-    pub const NEVER_FIRES: u8 = 3;
-    pub const DEADLINE_WHEN_WALLED: u8 = 4;
-    pub const COUNTS_MISUSE: u8 = 5;
-    pub const VIOLATED_TWICE: u8 = 6;
-    pub const DROPS_WHEN_VIOLATED: u8 = 7;
-    pub const CLOCK_GOES_BACK: u8 = 8;
-    pub const NO_LIMIT: u8 = 9;
-    pub const HIDDEN_FROM_EQ: u8 = 10;
-    pub const HASHES_MORE_THAN_EQ: u8 = 11;
-    pub const CLONES_SHARE: u8 = 12;
-    pub const ENDS_TWICE: u8 = 13;
-    pub const NEVER_ENDS: u8 = 14;
-    pub const REUSES_NUMBERS: u8 = 15;
-    pub const OVERFLOWS: u8 = 16;
-    pub const FLOODS: u8 = 17;
+    pub(crate) const NONE: u8 = 0;
+    pub(crate) const FORGETS_UNDRAINED: u8 = 1;
+    pub(crate) const FIRES_EARLY: u8 = 2;
+    pub(crate) const NEVER_FIRES: u8 = 3;
+    pub(crate) const DEADLINE_WHEN_WALLED: u8 = 4;
+    pub(crate) const COUNTS_MISUSE: u8 = 5;
+    pub(crate) const VIOLATED_TWICE: u8 = 6;
+    pub(crate) const DROPS_WHEN_VIOLATED: u8 = 7;
+    pub(crate) const CLOCK_GOES_BACK: u8 = 8;
+    pub(crate) const NO_LIMIT: u8 = 9;
+    pub(crate) const HIDDEN_FROM_EQ: u8 = 10;
+    pub(crate) const HASHES_MORE_THAN_EQ: u8 = 11;
+    pub(crate) const CLONES_SHARE: u8 = 12;
+    pub(crate) const ENDS_TWICE: u8 = 13;
+    pub(crate) const NEVER_ENDS: u8 = 14;
+    pub(crate) const REUSES_NUMBERS: u8 = 15;
+    pub(crate) const OVERFLOWS: u8 = 16;
+    pub(crate) const FLOODS: u8 = 17;
 }
 
 const QUEUE: usize = 50;
@@ -287,7 +287,7 @@ handover::contract_tests!(door: Visitor<{ bug::NONE }>);
 /// The first fault that `check` finds in a fixed list of scripts.
 fn first_fault<const BUG: u8>(check: Check<Visitor<BUG>>) -> Option<Broken> {
     let mut rng = Rng::new(BUG.into());
-    (0..400).find_map(|_| contract::check_one::<Visitor<BUG>>(&rng.bytes(300), check).err())
+    (0..400).find_map(|at| contract::check_one::<Visitor<BUG>>(&rng.bytes(at), check).err())
 }
 
 macro_rules! broken_doors {

@@ -7,11 +7,13 @@
 //!   [`link`].
 //! * Bytes to messages of one link: [`connection`] for a live link, [`stream`] for a passive one.
 //! * The roles, each a machine over messages: [`source::Source`], [`target::Target`], [`client::Client`].
+//! * Machines with their connections, bytes in and bytes out: [`endpoint`].
 
 pub mod client;
 pub mod common;
 pub mod connection;
 mod dst_info;
+pub mod endpoint;
 mod header;
 mod hold;
 mod ids;

@@ -10,6 +10,7 @@ pub use types::{AttemptId, ClientLoss, Config, Event, Input, Outcome, Output};
 
 use crate::machine::Outbox;
 use crate::spice::DstInfo;
+use crate::spice::ids::{ClientId, LinkId};
 use crate::time::Instant;
 use alloc::vec::Vec;
 
@@ -68,6 +69,13 @@ impl Source {
             attempts: 0,
             outbox: Outbox::new(),
         }
+    }
+
+    /// The links of a client, its main channel's first; none if it is gone.
+    #[must_use]
+    pub fn links(&self, client: ClientId) -> Vec<LinkId> {
+        let channels = self.clients.iter().filter(|entry| entry.id == client).flat_map(|entry| &entry.channels);
+        channels.map(|channel| channel.link).collect()
     }
 
     /// How many clients are attached.

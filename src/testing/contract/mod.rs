@@ -88,8 +88,7 @@ use super::Choices;
 use crate::machine::Machine;
 use core::fmt::{self, Debug};
 use core::hash::Hash;
-use std::boxed::Box;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec::Vec;
 
 /// What a machine gives out, by its subject.
@@ -215,27 +214,7 @@ pub fn run<S: Subject>(bytes: &[u8]) {
 /// # Errors
 /// The line is broken.
 pub fn check_one<S: Subject>(bytes: &[u8], check: Check<S>) -> Result<(), Broken> {
-    let mut done = None;
-    let result = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
-        let script = Script::<S>::new(bytes)?;
-        let script = done.insert(script);
-        check(script)
-    }));
-    result.unwrap_or_else(|payload| {
-        let said = panic_text(payload);
-        Err(match done {
-            Some(script) => script.broken(8, script.steps().len(), format_args!("it panicked: {said}")),
-            None => Broken::new(8, std::format!("it panicked: {said}")),
-        })
-    })
-}
-
-/// What a panic said.
-fn panic_text(payload: Box<dyn core::any::Any + Send>) -> String {
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => payload.downcast_ref::<&str>().map_or("(no text)", |text| text).to_string(),
-    }
+    Script::new(bytes).check(check)
 }
 
 /// Most bytes of a script that [`explore`] makes up.
@@ -245,37 +224,37 @@ const SCRIPT_BYTES: usize = 512;
 /// fixed ones.
 ///
 /// # Panics
-/// The line is broken. The message has the inputs, as few as were found, and the bytes to repeat them.
+/// The line is broken. The message has the inputs, as few as were found, and the bytes to repeat all of them.
 pub fn explore<S: Subject>(check: Check<S>) {
-    if let Some((broken, bytes)) = search(check) {
-        panic!("{broken}\nto repeat it: contract::run::<…>(&{bytes:?})");
+    if let Some(bytes) = search(|bytes| check_one(bytes, check).is_ok()) {
+        let script = Script::new(&bytes);
+        let broken = script.check(check).err().unwrap_or_else(|| Broken::new(0, "not every time"));
+        panic!("{}\nto repeat it: contract::run::<…>(&{bytes:?})", script.shrink(check, broken));
     }
 }
 
+/// The first bytes that are not `good`.
 #[cfg(feature = "proptest")]
-fn search<S: Subject>(check: Check<S>) -> Option<(Broken, Vec<u8>)> {
+fn search(good: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let scripts = proptest::collection::vec(proptest::num::u8::ANY, 0..=SCRIPT_BYTES);
-    let outcome = runner
-        .run(&scripts, |bytes| check_one(&bytes, check).map_err(|broken| TestCaseError::fail(broken.to_string())));
+    let outcome = runner.run(&scripts, |bytes| if good(&bytes) { Ok(()) } else { Err(TestCaseError::fail("broken")) });
     match outcome {
         Ok(()) => None,
-        Err(TestError::Fail(reason, bytes)) => {
-            let broken = check_one(&bytes, check).err().unwrap_or_else(|| Broken::new(0, reason.to_string()));
-            Some((broken, bytes))
-        }
-        Err(TestError::Abort(reason)) => Some((Broken::new(0, reason.to_string()), Vec::new())),
+        Err(TestError::Fail(_, bytes)) => Some(bytes),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
     }
 }
 
+/// The first bytes that are not `good`.
 #[cfg(not(feature = "proptest"))]
-fn search<S: Subject>(check: Check<S>) -> Option<(Broken, Vec<u8>)> {
+fn search(good: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     (0..256).find_map(|seed| {
         let mut rng = super::Rng::new(seed);
         let length = usize::try_from(rng.below(1 + SCRIPT_BYTES as u64)).unwrap_or(0);
         let bytes = rng.bytes(length);
-        check_one(&bytes, check).err().map(|broken| (broken, bytes))
+        (!good(&bytes)).then_some(bytes)
     })
 }
 

@@ -1,13 +1,14 @@
 //! Scripts: the inputs that one list of bytes stands for, and their replay.
 
-use super::{Broken, OutputOf, Subject};
+use super::{Broken, Check, OutputOf, Subject};
 use crate::error::Error;
 use crate::machine::Machine;
 use crate::testing::Choices;
 use crate::time::Instant;
 use core::fmt::{self, Write as _};
 use core::time::Duration;
-use std::string::String;
+use std::boxed::Box;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 /// Most steps of a script.
@@ -35,25 +36,18 @@ pub struct Script<S: Subject> {
 }
 
 impl<S: Subject> Script<S> {
-    /// The script that `bytes` stand for.
-    ///
-    /// # Errors
-    /// The machine panicked while the script was made, or gave out more than it may: line 8 is broken.
-    pub fn new(bytes: &[u8]) -> Result<Self, Broken> {
+    /// The script that `bytes` stand for. It ends where the machine panics or gives out more than it may: the
+    /// checks come across that again.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
         let mut choices = Choices::new(bytes);
         let mut subject = S::default();
         let machine = subject.machine(&mut choices);
         let mut script = Self { subject: subject.clone(), machine: machine.clone(), steps: Vec::new() };
-        let outcome = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+        let _ = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
             script.fill(&mut subject, machine, &mut choices)
         }));
-        match outcome {
-            Ok(result) => result.map(|()| script),
-            Err(payload) => {
-                let said = super::panic_text(payload);
-                Err(script.broken(8, script.steps.len(), format_args!("it panicked: {said}")))
-            }
-        }
+        script
     }
 
     fn fill(&mut self, subject: &mut S, mut machine: S::Machine, choices: &mut Choices<'_>) -> Result<(), Broken> {
@@ -70,6 +64,36 @@ impl<S: Subject> Script<S> {
             }
         }
         Ok(())
+    }
+
+    /// The check on this script. A panic of the machine breaks line 8.
+    ///
+    /// # Errors
+    /// The line is broken.
+    pub fn check(&self, check: Check<S>) -> Result<(), Broken> {
+        let result = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| check(self)));
+        result.unwrap_or_else(|payload| {
+            let said = panic_text(payload);
+            Err(self.broken(8, self.steps.len(), format_args!("it panicked: {said}")))
+        })
+    }
+
+    /// The same fault with as few steps as are found by leaving some out.
+    pub(super) fn shrink(mut self, check: Check<S>, mut broken: Broken) -> Broken {
+        let mut size = self.steps.len();
+        while size > 0 {
+            let mut from = 0;
+            while from < self.steps.len() {
+                let mut fewer = self.clone();
+                fewer.steps.drain(from..self.steps.len().min(from + size));
+                match fewer.check(check) {
+                    Err(other) if other.line == broken.line => (self, broken) = (fewer, other),
+                    _ => from += size,
+                }
+            }
+            size /= 2;
+        }
+        broken
     }
 
     /// The fresh machine.
@@ -119,6 +143,14 @@ impl<S: Subject> Script<S> {
             };
         }
         Broken::new(line, text)
+    }
+}
+
+/// What a panic said.
+fn panic_text(payload: Box<dyn core::any::Any + Send>) -> String {
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => payload.downcast_ref::<&str>().map_or("(no text)", |text| text).to_string(),
     }
 }
 
