@@ -19,6 +19,7 @@
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,

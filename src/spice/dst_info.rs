@@ -99,7 +99,7 @@ impl<B> DstInfo<B> {
     }
 
     /// The same destination with the strings where we put them and an absent port as 0.
-    fn canonical(self) -> Self {
+    pub(crate) fn canonical(self) -> Self {
         Self { port: self.port.normalized(), tls_port: self.tls_port.normalized(), verbatim: None, ..self }
     }
 }

@@ -181,7 +181,8 @@ impl Source {
         self.end_attempt(Outcome::Superseded);
         self.attempts = self.attempts.saturating_add(1);
         let id = AttemptId(self.attempts);
-        self.attempt = Some(Attempt { id, dst, reported: false });
+        // What another server has sent may say 65535 for an absent port; we say 0 (S7).
+        self.attempt = Some(Attempt { id, dst: dst.canonical(), reported: false });
         self.event(Event::Started(id));
         let ids: Vec<ClientId> = self.clients.iter().map(|client| client.id).collect();
         ids.into_iter().for_each(|id| self.ask(id));

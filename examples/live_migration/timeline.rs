@@ -1,0 +1,118 @@
+//! What is printed: each migration message as it passes on the client's links, with the state of each role.
+
+use bytes::BytesMut;
+use handover::spice::stream::{ClientItem, ClientStream, ServerItem, ServerStream};
+use handover::spice::{ClientMessage, LinkId, ServerMessage};
+use handover::time::Instant;
+use handover::wire::StreamDecode;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+/// The state of each role, by name, as each party last said it.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Board {
+    pub fn set(&self, role: &str, state: impl std::fmt::Debug) {
+        self.0.lock().expect("no holder panics").insert(role.to_owned(), format!("{state:?}"));
+    }
+
+    fn line(&self) -> String {
+        let states = self.0.lock().expect("no holder panics");
+        states.iter().map(|(role, state)| format!("{role} {state}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A tap on the client's links: the passive decoders see both directions, as an analyser would.
+pub struct Timeline {
+    board: Board,
+    links: HashMap<LinkId, Tap>,
+    /// When the last message with this name passed.
+    seen: HashMap<&'static str, Instant>,
+    pub messages: u64,
+}
+
+struct Tap {
+    name: String,
+    up: (ClientStream, BytesMut),
+    down: (ServerStream, BytesMut),
+}
+
+impl Timeline {
+    pub fn new(board: Board) -> Self {
+        println!("{:>12}  {:<24} {:<3} {:<44} state of each role", "time", "link", "", "message");
+        Self { board, links: HashMap::new(), seen: HashMap::new(), messages: 0 }
+    }
+
+    pub fn dialled(&mut self, link: LinkId, name: String) {
+        let limits = handover::limits::SpiceLimits::DEFAULT;
+        let (up, down) = (ClientStream::new(limits), ServerStream::new(limits));
+        self.links.insert(link, Tap { name, up: (up, BytesMut::new()), down: (down, BytesMut::new()) });
+    }
+
+    /// When a message last passed.
+    pub fn seen(&self, name: &str) -> Option<Instant> {
+        self.seen.get(name).copied()
+    }
+
+    /// Something that is not a message.
+    pub fn note(&self, now: Instant, text: &str) {
+        println!("{:>9.3} ms  -- {text}", now.as_micros() as f64 / 1000.0);
+    }
+
+    pub fn sent(&mut self, now: Instant, link: LinkId, bytes: &[u8]) {
+        let Some(tap) = self.links.get_mut(&link) else { return };
+        tap.up.1.extend_from_slice(bytes);
+        let name = tap.name.clone();
+        let mut lines = Vec::new();
+        while let Ok(Some(item)) = tap.up.0.decode_next(&mut tap.up.1) {
+            match item {
+                ClientItem::Link(mess) => {
+                    tap.down.0.set_link(&mess);
+                    lines.push("SpiceLinkMess");
+                }
+                ClientItem::Message(packet) => {
+                    self.messages += 1;
+                    lines.extend(is_migration_of_client(&packet.message).then(|| packet.message.name()));
+                }
+                _ => {}
+            }
+        }
+        lines.into_iter().for_each(|line| self.print(now, &name, "->", line));
+    }
+
+    pub fn received(&mut self, now: Instant, link: LinkId, bytes: &[u8]) {
+        let Some(tap) = self.links.get_mut(&link) else { return };
+        tap.down.1.extend_from_slice(bytes);
+        let name = tap.name.clone();
+        let mut lines = Vec::new();
+        while let Ok(Some(item)) = tap.down.0.decode_next(&mut tap.down.1) {
+            match item {
+                ServerItem::Reply(reply) => tap.up.0.set_reply(&reply),
+                ServerItem::Result(_) => lines.push("SpiceLinkResult"),
+                ServerItem::Message(packet) => {
+                    self.messages += 1;
+                    lines.extend(is_migration_of_server(&packet.message).then(|| packet.message.name()));
+                }
+                _ => {}
+            }
+        }
+        lines.into_iter().for_each(|line| self.print(now, &name, "<-", line));
+    }
+
+    fn print(&mut self, now: Instant, link: &str, direction: &str, message: &'static str) {
+        self.seen.insert(message, now);
+        let time = now.as_micros() as f64 / 1000.0;
+        println!("{time:>9.3} ms  {link:<24} {direction:<3} {message:<44} {}", self.board.line());
+    }
+}
+
+fn is_migration_of_client(message: &ClientMessage) -> bool {
+    use ClientMessage::*;
+    !matches!(message, AgentData(_) | Unknown(_) | Ack | AckSync(_) | Pong(_))
+}
+
+fn is_migration_of_server(message: &ServerMessage) -> bool {
+    use ServerMessage::*;
+    !matches!(message, AgentData(_) | Unknown(_) | SetAck(_) | Ping(_))
+}
