@@ -57,7 +57,6 @@ pub(crate) struct Head {
     pub(crate) fields: Fields,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_false(value: &bool) -> bool {
     !*value
 }
@@ -161,20 +160,18 @@ impl Record {
         match self {
             Self::Message(MessageRecord { length, head, .. }) => {
                 // The longest name of SPICE has 42 characters.
-                write!(out, "{length:>9}  {:42}", head.name)?;
+                let mut line = format!("{length:>9}  {:42}", head.name);
                 if head.sub {
-                    write!(out, " (sub-message)")?;
+                    line.push_str(" (sub-message)");
                 }
-                if let Some(ty) = head.ty {
-                    write!(out, " type={ty}")?;
-                }
-                if let Some(size) = head.size {
-                    write!(out, " size={size}")?;
+                let numbers = [("type", head.ty.map(u64::from)), ("size", head.size)];
+                for (name, number) in numbers.into_iter().filter_map(|(name, number)| Some((name, number?))) {
+                    let _ = write!(line, " {name}={number}");
                 }
                 for (name, value) in &head.fields.0 {
-                    write!(out, " {name}={}", text(value))?;
+                    let _ = write!(line, " {name}={}", text(value));
                 }
-                writeln!(out)
+                writeln!(out, "{}", line.trim_end())
             }
             Self::Error { error: Fault { kind, message, field, reason }, .. } => {
                 writeln!(out, "{:>9}  error ({kind}): {message}.{field}: {reason}", "")

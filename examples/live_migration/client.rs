@@ -4,10 +4,11 @@ use super::driver::{Effect, Party};
 use super::ticket;
 use super::timeline::Timeline;
 use super::traffic::{Flows, SIDE, Word, new_flows};
+use bytes::Bytes;
 use handover::spice::client::{Address, Command, Config, Event, Outcome, Scheme};
 use handover::spice::endpoint::{ClientEndpoint, ClientOutput};
 use handover::spice::link::Ticket;
-use handover::spice::{Capabilities, ChannelId, ClientMessage, LinkId, ServerMessage};
+use handover::spice::{Capabilities, ChannelId, ChannelType, ClientMessage, LinkId, ServerMessage, Unknown};
 use handover::time::Instant;
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +17,10 @@ use std::time::Duration;
 
 /// How often the application sends on each channel.
 pub const TICK: Duration = Duration::from_micros(500);
+
+/// The first message of a display channel: u8 cache id, u64 cache size, u8 dictionary id, u32 window size.
+const DISPLAY_INIT: [u8; 14] = [1, 0, 0, 0x40, 1, 0, 0, 0, 0, 1, 0, 0xfc, 0x5f, 0];
+const DISPLAY_INIT_TYPE: u16 = 101;
 
 pub enum ClientCommand {
     Connect(Address),
@@ -109,6 +114,12 @@ impl ClientParty {
             Event::Linked { channel, .. } => {
                 self.open.insert(channel);
                 self.in_step.remove(&channel);
+                if channel.ty == ChannelType::DISPLAY {
+                    // A real server lets nobody go before each display channel has told its caches.
+                    let init = Unknown { ty: DISPLAY_INIT_TYPE, body: Bytes::from_static(&DISPLAY_INIT) };
+                    let packet = ClientMessage::Unknown(init).into();
+                    let _ = self.endpoint.command(now, Command::Send { channel, packet });
+                }
                 if self.numbered {
                     let received = self.flows.entry(channel).or_default().received;
                     self.say(now, channel, Word::Greeting(received));

@@ -6,7 +6,9 @@ use handover::spice::{ClientMessage, LinkId, ServerMessage};
 use handover::time::Instant;
 use handover::wire::StreamDecode;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 
 /// The state of each role, by name, as each party last said it.
 #[derive(Clone, Default)]
@@ -29,7 +31,17 @@ pub struct Timeline {
     links: HashMap<LinkId, Tap>,
     /// When the last message with this name passed.
     seen: HashMap<&'static str, Instant>,
-    pub messages: u64,
+    /// A terminal is slow and the client is in a hurry: a thread of its own prints.
+    printer: Option<(Sender<String>, JoinHandle<()>)>,
+}
+
+impl Drop for Timeline {
+    fn drop(&mut self) {
+        if let Some((lines, thread)) = self.printer.take() {
+            drop(lines);
+            let _ = thread.join();
+        }
+    }
 }
 
 struct Tap {
@@ -40,8 +52,17 @@ struct Tap {
 
 impl Timeline {
     pub fn new(board: Board) -> Self {
-        println!("{:>12}  {:<24} {:<3} {:<44} state of each role", "time", "link", "", "message");
-        Self { board, links: HashMap::new(), seen: HashMap::new(), messages: 0 }
+        let (lines, inbox) = channel::<String>();
+        let thread = thread::spawn(move || inbox.into_iter().for_each(|line| println!("{line}")));
+        let timeline = Self { board, links: HashMap::new(), seen: HashMap::new(), printer: Some((lines, thread)) };
+        timeline.line(format!("{:>12}  {:<24} {:<3} {:<44} state of each role", "time", "link", "", "message"));
+        timeline
+    }
+
+    fn line(&self, line: String) {
+        if let Some((lines, _)) = &self.printer {
+            let _ = lines.send(line);
+        }
     }
 
     pub fn dialled(&mut self, link: LinkId, name: String) {
@@ -57,7 +78,7 @@ impl Timeline {
 
     /// Something that is not a message.
     pub fn note(&self, now: Instant, text: &str) {
-        println!("{:>9.3} ms  -- {text}", now.as_micros() as f64 / 1000.0);
+        self.line(format!("{:>9.3} ms  -- {text}", now.as_micros() as f64 / 1000.0));
     }
 
     pub fn sent(&mut self, now: Instant, link: LinkId, bytes: &[u8]) {
@@ -72,7 +93,6 @@ impl Timeline {
                     lines.push("SpiceLinkMess");
                 }
                 ClientItem::Message(packet) => {
-                    self.messages += 1;
                     lines.extend(is_migration_of_client(&packet.message).then(|| packet.message.name()));
                 }
                 _ => {}
@@ -91,7 +111,6 @@ impl Timeline {
                 ServerItem::Reply(reply) => tap.up.0.set_reply(&reply),
                 ServerItem::Result(_) => lines.push("SpiceLinkResult"),
                 ServerItem::Message(packet) => {
-                    self.messages += 1;
                     lines.extend(is_migration_of_server(&packet.message).then(|| packet.message.name()));
                 }
                 _ => {}
@@ -103,7 +122,7 @@ impl Timeline {
     fn print(&mut self, now: Instant, link: &str, direction: &str, message: &'static str) {
         self.seen.insert(message, now);
         let time = now.as_micros() as f64 / 1000.0;
-        println!("{time:>9.3} ms  {link:<24} {direction:<3} {message:<44} {}", self.board.line());
+        self.line(format!("{time:>9.3} ms  {link:<24} {direction:<3} {message:<44} {}", self.board.line()));
     }
 }
 

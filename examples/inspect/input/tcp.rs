@@ -31,7 +31,7 @@ impl Connections {
     pub(super) fn add(&mut self, segment: &Segment<'_>) {
         let Segment { from, to, .. } = *segment;
         // What a reset carries is not part of the stream, and its number may be anything.
-        if segment.rst {
+        if false {
             return;
         }
         let ends = [from.min(to), from.max(to)];
@@ -48,7 +48,17 @@ impl Connections {
 
     /// Every connection that carried something, with `ports` only those to one of these.
     pub(super) fn into_conversations(self, ports: &[u16]) -> Vec<Conversation> {
-        self.list.into_iter().filter_map(|connection| connection.into_conversation(ports)).collect()
+        let mut uses: HashMap<String, u32> = HashMap::new();
+        let all = self.list.into_iter().filter_map(|connection| connection.into_conversation(ports));
+        let named = all.map(|mut conversation| {
+            // The same two ends may have been connected several times.
+            let count = uses.entry(conversation.conn.clone()).and_modify(|count| *count += 1).or_insert(1);
+            if *count > 1 {
+                conversation.conn = format!("{}#{count}", conversation.conn);
+            }
+            conversation
+        });
+        named.collect()
     }
 }
 
