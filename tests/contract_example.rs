@@ -265,7 +265,7 @@ impl<const BUG: u8> Subject for Visitor<BUG> {
         }
     }
 
-    fn timeout<'a>() -> Input<'a> {
+    fn timeout() -> Input<'static> {
         Input::Timeout
     }
 

@@ -1,7 +1,7 @@
 //! The whole of a driver: sockets, a clock and threads around an endpoint.
 //!
-//! One thread per party runs [`run`]; one thread per link reads. A reader gets its next credit only when its
-//! last chunk has been taken and the link is not paused, so that a paused link fills its socket and no memory.
+//! A thread per party runs [`run`], a thread per link reads. A reader gets its next credit only when its last
+//! chunk has been taken and the link is not paused, so that a paused link fills its socket and no memory.
 
 use handover::spice::LinkId;
 use handover::time::{Clock, Instant};
@@ -9,8 +9,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 /// What a party wants done with its links.
 pub enum Effect {
@@ -53,15 +52,12 @@ struct Link {
 /// Hands every connection that `listener` accepts to a party's thread.
 pub fn listen<C: Send + 'static>(listener: TcpListener, wires: Sender<Wire<C>>) {
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            if wires.send(Wire::Accepted(stream)).is_err() {
-                break;
-            }
-        }
+        let mut streams = listener.incoming().flatten();
+        while streams.next().is_some_and(|stream| wires.send(Wire::Accepted(stream)).is_ok()) {}
     });
 }
 
-/// Runs a party until it has finished, or nobody can reach it any more.
+/// Runs a party until it has finished.
 pub fn run<P: Party>(
     party: &mut P,
     clock: Clock,
@@ -69,28 +65,18 @@ pub fn run<P: Party>(
     wires: &Sender<Wire<P::Command>>,
 ) {
     let mut links: HashMap<LinkId, Link> = HashMap::new();
-    let mut accepted = 0;
-    let mut read = None;
+    let (mut accepted, mut read) = (LinkId(0), None);
     loop {
         while let Some(effect) = party.poll_effect(clock.now()) {
             match effect {
                 Effect::Dial(link, address) => dial(link, address, wires.clone()),
-                Effect::Write(link, bytes) => {
-                    let written = links.get_mut(&link).map(|entry| entry.stream.write_all(&bytes));
-                    if let Some(Err(_)) = written {
-                        links.remove(&link);
-                        party.closed(clock.now(), link);
-                    }
-                }
+                // A link that breaks shows at its reader.
+                Effect::Write(link, bytes) => drop(links.get_mut(&link).map(|entry| entry.stream.write_all(&bytes))),
                 // What was written still goes out; the reader drains what comes until the peer closes too.
-                Effect::Close(link) => {
-                    if let Some(entry) = links.remove(&link) {
-                        let _ = entry.stream.shutdown(Shutdown::Write);
-                    }
-                }
-                Effect::Pause(link) => set_paused(&mut links, link, true),
+                Effect::Close(link) => drop(links.remove(&link).map(|entry| entry.stream.shutdown(Shutdown::Write))),
+                Effect::Pause(link) => drop(links.get_mut(&link).map(|entry| entry.paused = true)),
                 Effect::Resume(link) => {
-                    set_paused(&mut links, link, false);
+                    let _ = links.get_mut(&link).map(|entry| entry.paused = false);
                     give_credit(&links, link);
                 }
             }
@@ -102,16 +88,14 @@ pub fn run<P: Party>(
         if party.finished() {
             break;
         }
-        let wire = match party.poll_wake() {
-            Some(at) => inbox.recv_timeout(clock.until(at)),
-            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
+        let wake = party.poll_wake().unwrap_or(Instant::from_micros(u64::MAX));
+        let wire = inbox.recv_timeout(clock.until(wake));
         let now = clock.now();
         match wire {
             Ok(Wire::Accepted(stream)) => {
-                accepted += 1;
-                links.insert(LinkId(accepted), start(LinkId(accepted), stream, wires.clone()));
-                party.accepted(now, LinkId(accepted));
+                accepted = LinkId(accepted.0 + 1);
+                links.insert(accepted, start(accepted, stream, wires.clone()));
+                party.accepted(now, accepted);
             }
             Ok(Wire::Connected(link, stream)) => {
                 links.insert(link, start(link, stream, wires.clone()));
@@ -129,12 +113,6 @@ pub fn run<P: Party>(
             Err(RecvTimeoutError::Timeout) => party.wake(now),
             Err(RecvTimeoutError::Disconnected) => break,
         }
-    }
-}
-
-fn set_paused(links: &mut HashMap<LinkId, Link>, link: LinkId, paused: bool) {
-    if let Some(entry) = links.get_mut(&link) {
-        entry.paused = paused;
     }
 }
 

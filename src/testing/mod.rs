@@ -31,6 +31,7 @@ pub mod contract;
 mod rng;
 pub mod simulator;
 pub mod spice;
+pub mod spice_machines;
 
 pub use choices::Choices;
 #[cfg(feature = "proptest")]

@@ -354,12 +354,15 @@ fn migration_data_goes_through_the_client_unchanged() {
 }
 
 #[test]
-fn full_headers_count_from_one() {
-    let file = "14a-old-client-full-header-no-caps";
-    let conversation = conversation(file, "client->source#main");
-    let link = Link::whole(&conversation);
-    let up: Vec<_> = link.client_packets().map(|(packet, _)| packet.serial).collect();
-    let down: Vec<_> = link.server_packets().map(|(packet, _)| packet.serial).collect();
-    assert_eq!(up, (1..=6).map(Some).collect::<Vec<_>>());
-    assert_eq!(down, (1..=8).map(Some).collect::<Vec<_>>());
+fn messages_count_from_one() {
+    // With full headers the numbers stand in the stream, with mini headers the decoder counts.
+    for file in ["14a-old-client-full-header-no-caps", "01-semi-seamless"] {
+        let link = Link::whole(&conversation(file, "client->source#main"));
+        let up: Vec<_> = link.client_packets().map(|(packet, _)| packet.serial).collect();
+        let down: Vec<_> = link.server_packets().map(|(packet, _)| packet.serial).collect();
+        for serials in [up, down] {
+            assert!(serials.len() > 5, "{file}");
+            assert_eq!(serials, (1..).map(Some).take(serials.len()).collect::<Vec<_>>(), "{file}");
+        }
+    }
 }

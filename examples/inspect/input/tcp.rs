@@ -31,7 +31,7 @@ impl Connections {
     pub(super) fn add(&mut self, segment: &Segment<'_>) {
         let Segment { from, to, .. } = *segment;
         // What a reset carries is not part of the stream, and its number may be anything.
-        if false {
+        if segment.rst {
             return;
         }
         let ends = [from.min(to), from.max(to)];

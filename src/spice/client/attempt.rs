@@ -304,8 +304,9 @@ impl Client {
         channel.phase = if target.is_some() { Phase::Live } else { Phase::Waiting };
         source.into_iter().for_each(|source| self.outbox.push(Output::Close(source.id)));
         let Some(target) = target else {
-            // Its link to the target broke: the session goes on without its state, or starts anew.
-            if id.is_main() {
+            // Its link to the target broke. Without state to hand over the channel is linked once more; with
+            // it, the target would wait for MIGRATE_DATA on the new link too, and only a new session helps.
+            if id.is_main() || data.is_some() {
                 self.fall_back_to_switch_host(TableEvent::TargetLost);
             } else {
                 self.check_all_moved();

@@ -156,9 +156,21 @@ impl Source {
         }
     }
 
-    fn channel_attached(&mut self, id: ClientId, channel: Channel) {
-        if let Some(client) = self.client_mut(id) {
-            client.channels.push(channel);
+    /// A channel that crossed with the switch goes the way of the others: a client that moves seamlessly
+    /// waits for the MIGRATE of each channel that it has. It has no link to the target, so that its state
+    /// cannot move: it is opened anew there.
+    fn channel_attached(&mut self, id: ClientId, mut channel: Channel) {
+        let Some(client) = self.client_mut(id) else { return };
+        let moves = |phase| matches!(phase, Phase::AwaitFlush | Phase::AwaitData | Phase::Done);
+        let seamless = client.channels.iter().any(|channel| moves(channel.phase));
+        if client.channels.iter().any(|channel| channel.phase == Phase::Ended) {
+            channel.phase = Phase::Ended;
+        } else if seamless {
+            channel.flags.remove(MigrateFlags::NEED_DATA_TRANSFER);
+        }
+        client.channels.push(channel);
+        if seamless {
+            self.migrate_channel(channel.link);
         }
     }
 
@@ -390,8 +402,9 @@ impl Source {
         let Some((client, channel)) = self.find(link) else { return };
         let (id, main) = (client.id, channel.id.is_main());
         let last = client.channels.len() <= 1;
-        // A client that leaves closes its channels in any order: it is gone when the last one is.
-        if (main && !client.leaving) || last {
+        // A client that was told to go closes its channels in any order: it is gone when the last one is.
+        let told = client.leaving && !client.arriving;
+        if (main && !told) || last {
             return self.remove(id, ClientLoss::Closed, Some(link));
         }
         if let Some(client) = self.client_mut(id) {

@@ -60,7 +60,7 @@
 //!     fn lend(_: &()) -> Input {
 //!         Input::Strike
 //!     }
-//!     fn timeout<'a>() -> Input {
+//!     fn timeout() -> Input {
 //!         Input::Timeout
 //!     }
 //!     fn is_terminal(machine: &Match) -> bool {
@@ -123,7 +123,7 @@ pub trait Subject: Clone + Default {
     fn lend(input: &Self::Input) -> InputOf<'_, Self>;
 
     /// The machine's timeout input.
-    fn timeout<'a>() -> InputOf<'a, Self>;
+    fn timeout() -> InputOf<'static, Self>;
 
     /// Whether nothing can happen any more.
     fn is_terminal(machine: &Self::Machine) -> bool;

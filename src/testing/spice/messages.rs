@@ -10,7 +10,6 @@ use crate::spice::{
     MigrateFlags, MouseModes, Packet, Port, ServerMessage, SubList, Unknown,
 };
 use crate::testing::Choices;
-use crate::wire::Encode as _;
 use bytes::Bytes;
 use std::vec::Vec;
 
@@ -259,7 +258,7 @@ pub struct Sample<M> {
 /// Any packet that a server may send on `channel` with the header `kind`.
 pub fn server_packet(channel: ChannelType, kind: HeaderKind, choices: &mut Choices<'_>) -> Sample<ServerMessage> {
     if choices.one_in(24) {
-        let mut subs = subs(channel, choices);
+        let mut subs: Vec<(ServerMessage, Bytes)> = subs(channel, choices);
         subs.iter_mut().for_each(|(_, extra)| *extra = Bytes::new());
         let messages: Vec<ServerMessage> = subs.iter().map(|(message, _)| message.clone()).collect();
         let list = SubList::new(&messages).expect("the generator keeps to the rules");

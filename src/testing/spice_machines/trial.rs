@@ -1,0 +1,236 @@
+//! One machine on a list of operations, beside its reference model.
+
+use crate::error::Error;
+use crate::machine::{Machine, Table};
+use crate::testing::Choices;
+use crate::testing::contract::{OutputOf, Subject};
+use crate::time::Instant;
+use core::fmt::Debug;
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+/// What a model says about an input beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// It is fine.
+    Fine,
+    /// Our caller is wrong, and nothing changes.
+    Misuse,
+    /// The peer is wrong.
+    Violation,
+}
+
+impl Expected {
+    fn of(result: &Result<(), Error>) -> Self {
+        match result {
+            Ok(()) => Self::Fine,
+            Err(Error::Misuse(_)) => Self::Misuse,
+            Err(Error::Violation(_)) => Self::Violation,
+        }
+    }
+}
+
+/// How much time passes before an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// None.
+    Now,
+    /// Some milliseconds.
+    Later(u16),
+    /// Until the deadline, if there is one.
+    Due,
+    /// Until just before the deadline, if there is one.
+    Early,
+    /// The clock of our caller goes backwards.
+    Back(u16),
+}
+
+impl When {
+    /// Any of these, mostly no time at all.
+    pub fn choose(choices: &mut Choices<'_>) -> Self {
+        match choices.byte() {
+            0..=159 => Self::Now,
+            160..=239 => Self::Later(u16::from(choices.byte()) * 16),
+            240..=246 => Self::Due,
+            247..=250 => Self::Early,
+            _ => Self::Back(u16::from(choices.byte())),
+        }
+    }
+
+    fn apply(self, now: Instant, deadline: Option<Instant>) -> Instant {
+        let due = deadline.unwrap_or(now);
+        match self {
+            Self::Now => now,
+            Self::Later(millis) => now.saturating_add(Duration::from_millis(u64::from(millis))),
+            Self::Due => now.max(due),
+            Self::Early => now.max(Instant::from_micros(due.as_micros().saturating_sub(1))),
+            Self::Back(millis) => {
+                Instant::from_micros(now.as_micros().saturating_sub(u64::from(millis).saturating_mul(1000)))
+            }
+        }
+    }
+}
+
+/// A second, simpler description of a machine. Its complaints begin with the name of the property.
+pub trait Reference<M: Machine, I>: Clone + Debug {
+    /// What will come of `input`, `None` where the model cannot say.
+    fn expect(&self, input: &I) -> Option<Expected>;
+
+    /// What came of it. Not asked after misuse, which changes nothing.
+    ///
+    /// # Errors
+    /// A property does not hold.
+    fn follow(&mut self, now: Instant, input: &I, outputs: &[M::Output], machine: &M) -> Result<(), String>;
+
+    /// What must be true once everything is wound down.
+    ///
+    /// # Errors
+    /// A property does not hold.
+    fn at_rest(&self, machine: &M) -> Result<(), String>;
+}
+
+/// A subject of the contract suite with operations and a model: what a trial needs.
+pub(super) trait Trial: Subject<Machine: Machine<State: 'static>> {
+    type Op: Clone + Debug;
+    type Model: Reference<Self::Machine, Self::Input>;
+    type Event: Copy + Debug + 'static;
+
+    const TABLE: Table<<Self::Machine as Machine>::State, Self::Event>;
+
+    fn op(choices: &mut Choices<'_>) -> Self::Op;
+    fn input(&self, op: &Self::Op, machine: &Self::Machine) -> Self::Input;
+    fn model(machine: &Self::Machine, subject: &Self) -> Self::Model;
+}
+
+/// Most operations of a list.
+const MOST: usize = 160;
+
+/// What was done, for the message of a panic, whoever panics.
+struct Trace(Vec<String>);
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::eprintln!("what was done:");
+            self.0.iter().enumerate().for_each(|(at, line)| std::eprintln!("{at:4}: {line}"));
+        }
+    }
+}
+
+struct Run<T: Trial> {
+    subject: T,
+    machine: T::Machine,
+    model: T::Model,
+    now: Instant,
+    trace: Trace,
+    /// Where a state may lead, in any number of transitions.
+    reach: Vec<(<T::Machine as Machine>::State, BTreeSet<usize>)>,
+}
+
+/// The list of operations that `bytes` stand for.
+pub(super) fn run<T>(bytes: &[u8])
+where
+    T: Trial,
+    for<'a> T::Machine: Machine<Input<'a> = T::Input, State: 'static>,
+{
+    let mut choices = Choices::new(bytes);
+    let mut subject = T::default();
+    let machine = subject.machine(&mut choices);
+    let model = T::model(&machine, &subject);
+    let trace = Trace(Vec::new());
+    let mut run = Run { subject, machine, model, now: Instant::ZERO, trace, reach: reach::<T>() };
+    for _ in 0..MOST {
+        if choices.is_empty() {
+            break;
+        }
+        let when = When::choose(&mut choices);
+        let op = T::op(&mut choices);
+        run.now = when.apply(run.now, run.machine.poll_timeout());
+        let input = run.subject.input(&op, &run.machine);
+        run.step(&input, &format!("{when:?} {op:?}"));
+    }
+    run.wind_down();
+}
+
+/// Which states the table leads to from each state, as indices.
+fn reach<T: Trial>() -> Vec<(<T::Machine as Machine>::State, BTreeSet<usize>)> {
+    let table = T::TABLE;
+    let at = |state| table.states.iter().position(|&other| other == state).unwrap_or(usize::MAX);
+    let from = |state| {
+        let mut reached = BTreeSet::from([at(state)]);
+        loop {
+            let more: Vec<usize> = table
+                .rows
+                .iter()
+                .filter(|row| reached.contains(&at(row.from)) && !reached.contains(&at(row.to)))
+                .map(|row| at(row.to))
+                .collect();
+            if more.is_empty() {
+                return (state, reached);
+            }
+            reached.extend(more);
+        }
+    };
+    table.states.iter().map(|&state| from(state)).collect()
+}
+
+impl<T> Run<T>
+where
+    T: Trial,
+    for<'a> T::Machine: Machine<Input<'a> = T::Input, State: 'static>,
+{
+    fn step(&mut self, input: &T::Input, why: &str) {
+        let now = self.now;
+        self.trace.0.push(format!("t={} {why}: {input:?}", now.as_micros()));
+        let expected = self.model.expect(input);
+        let before = self.machine.clone();
+        let result = self.machine.handle(now, input.clone());
+        let got = Expected::of(&result);
+        if expected.is_some_and(|expected| expected != got) {
+            panic!("{expected:?} was expected, not {result:?}\nmachine: {before:?}\nmodel: {:?}", self.model);
+        }
+        self.check_states(before.state());
+        let mut outputs: Vec<OutputOf<T>> = Vec::new();
+        if got == Expected::Misuse {
+            assert!(before == self.machine, "3: {result:?} has changed {before:?}");
+            return;
+        }
+        while let Some(output) = self.machine.poll_output() {
+            self.trace.0.push(format!("  -> {output:?}"));
+            self.subject.observe(&output);
+            outputs.push(output);
+        }
+        if let Err(broken) = self.model.follow(now, input, &outputs, &self.machine) {
+            panic!("{broken}\nresult: {result:?}\nmachine: {:?}\nmodel: {:?}", self.machine, self.model);
+        }
+    }
+
+    /// The table connects the states before and after.
+    fn check_states(&self, before: <T::Machine as Machine>::State) {
+        let after = self.machine.state();
+        let to = T::TABLE.states.iter().position(|&state| state == after).unwrap_or(usize::MAX);
+        let legal = self.reach.iter().any(|(state, reached)| *state == before && reached.contains(&to));
+        assert!(legal, "the table does not lead from {before:?} to {after:?}");
+    }
+
+    /// Ends what can be ended, and lets every deadline pass.
+    fn wind_down(&mut self) {
+        for _ in 0..1024 {
+            if let Some(input) = self.subject.wind_down(&self.machine) {
+                self.step(&input, "winding down");
+            } else if let Some(deadline) = self.machine.poll_timeout() {
+                self.now = self.now.max(deadline);
+                self.step(&T::timeout(), "winding down");
+            } else {
+                break;
+            }
+        }
+        assert_eq!(self.machine.poll_timeout(), None, "deadlines without end");
+        if let Err(broken) = self.model.at_rest(&self.machine) {
+            panic!("{broken}\nmachine: {:?}\nmodel: {:?}", self.machine, self.model);
+        }
+    }
+}
