@@ -51,6 +51,8 @@ fn explore(setup: Setup) -> Seen {
     let found = checker.discoveries();
     let (states, steps, depth) = (checker.unique_state_count(), checker.state_count(), checker.max_depth());
     println!("{name}: {states} states, {steps} steps, depth {depth}, {:.1} s", start.elapsed().as_secs_f32());
+    for (_, path) in &found { adapter::DEBUG.store(true, std::sync::atomic::Ordering::Relaxed);
+    for (world, action) in path.clone().into_vec() { if let Some(a) = action { println!("    DBG {a:?}"); checker.model().next_state(&world, a); } } adapter::DEBUG.store(false, std::sync::atomic::Ordering::Relaxed);}
     let told: Vec<String> = found.into_iter().map(|(property, path)| format!("{property}:\n{}", tell(path))).collect();
     if std::env::var("KEEP").is_ok() && !told.is_empty() { println!("FAILED {name}\n{}", told.concat()); return checker.model().seen.clone(); }
     assert!(told.is_empty(), "{name} refutes\n{}", told.concat());

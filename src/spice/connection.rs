@@ -232,9 +232,14 @@ impl ClientConnection {
     pub fn next_event(&mut self) -> Result<Option<ClientEvent>, DecodeError> {
         #[cfg(feature = "tracing")]
         let _entered = self.span.clone().entered();
-        let item = self.incoming.next_item()?;
-        let Some(item) = item else { return Ok(None) };
-        self.event(item).map(Some)
+        loop {
+            match self.incoming.next_item()? {
+                None => return Ok(None),
+                // Nothing but a list: its messages have come already.
+                Some(ServerItem::Message(Packet { message: ServerMessage::List(_), .. })) => {}
+                Some(item) => return self.event(item).map(Some),
+            }
+        }
     }
 
     fn event(&mut self, item: ServerItem) -> Result<ClientEvent, DecodeError> {
@@ -274,7 +279,7 @@ impl ClientConnection {
                 tracing::debug!("linked");
                 ClientEvent::Linked { common, channel }
             }
-            ServerItem::SubMessage(packet) | ServerItem::Message(packet) => ClientEvent::Message(packet),
+            ServerItem::SubMessage(packet) | ServerItem::Message(packet) => ClientEvent::Message(without_list(packet)),
         })
     }
 }
@@ -399,10 +404,17 @@ impl ServerConnection {
                 ClientItem::Mechanism(mechanism) if mechanism.mechanism == Mechanism::TICKET.0 => continue,
                 ClientItem::Mechanism(mechanism) => ServerEvent::UnsupportedMechanism(Mechanism(mechanism.mechanism)),
                 ClientItem::Ticket(ticket) => ServerEvent::Ticket(ticket),
-                ClientItem::SubMessage(packet) | ClientItem::Message(packet) => ServerEvent::Message(packet),
+                ClientItem::SubMessage(packet) | ClientItem::Message(packet) => {
+                    ServerEvent::Message(without_list(packet))
+                }
             }));
         }
     }
+}
+
+/// A packet whose sub-messages have come as packets of their own: sent on as it is, it would bring them again.
+fn without_list<M>(packet: Packet<M>) -> Packet<M> {
+    if packet.sub_list == 0 { packet } else { Packet { sub_list: 0, extra: bytes::Bytes::new(), ..packet } }
 }
 
 /// How a server answers a link message that cannot be decoded, as the real server does: a link error for a

@@ -224,6 +224,10 @@ fn explain_old_layout(message: &'static str, body: &[u8], error: DecodeError) ->
     };
     let (Some(first), Some(second)) = (word(4), word(8)) else { return error };
     let fits = |offset: u64, size: u64| size > 0 && offset.saturating_add(size) <= to_u64(body.len());
+    // The host stands where today's layout has it, so that this is no old one.
+    if matches!(second, 20 | 24) && fits(second, first) {
+        return error;
+    }
     // Major 1: the offset stood before the size; fixed parts of 12, 20 and 22 bytes.
     if matches!(first, 12 | 20 | 22) && fits(first, second) {
         return DecodeError::unsupported(message, "layout", "the layout of protocol major 1", 1);
@@ -306,8 +310,8 @@ impl<'a> Body<'a> for MigrateBeginSeamless<&'a [u8]> {
     #[inline]
     fn parse(body: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         const MESSAGE: &str = "MigrateBeginSeamless";
-        let (_, (_ports, _host_size, _host_data, _subject_size, _subject_data, src_mig_version)) = fixed!(MESSAGE, body, {
-            ports: u32, host_size: u32, host_data: u32, cert_subject_size: u32, cert_subject_data: u32, src_mig_version: u32
+        let (_, (.., src_mig_version)) = fixed!(MESSAGE, body, {
+            port: u16, tls_port: u16, host_size: u32, host_data: u32, cert_subject_size: u32, cert_subject_data: u32, src_mig_version: u32
         });
         let (dst, rest) = parse_dst(MESSAGE, SEAMLESS_FIXED_PART_SIZE, body)?;
         Ok((Self { dst, src_mig_version }, rest))

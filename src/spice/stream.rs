@@ -158,9 +158,11 @@ impl ClientStream {
         }
     }
 
-    /// Tells what the server answered. Until then nothing beyond the link message can be read.
+    /// Tells what the server answered. Until it has accepted, nothing beyond the link message can be read.
     pub fn set_reply(&mut self, reply: &LinkReply) {
-        self.negotiation.server = Some(reply.common_caps().common());
+        if reply.error() == LinkError::OK {
+            self.negotiation.server = Some(reply.common_caps().common());
+        }
     }
 
     /// The data header in use, once both sides have spoken.

@@ -109,7 +109,7 @@ pub fn sub_messages<M: Message>(
         if at < table_end && end > start {
             return Err(DecodeError::invalid(MESSAGE, "offset", "a sub-message must not overlap its list", at_wide));
         }
-        if ty == LIST {
+        if M::LISTS && ty == LIST {
             return Err(DecodeError::invalid(MESSAGE, "type", "a list must not hold a list", u64::from(ty)));
         }
         messages.push(M::from_body(channel, ty, &crate::wire::share(body, part))?);

@@ -51,7 +51,8 @@ const DST: &[(&str, usize)] = &[
     ("cert_subject_data", 4),
 ];
 const SEAMLESS: &[(&str, usize)] = &[
-    ("ports", 4),
+    ("port", 2),
+    ("tls_port", 2),
     ("host_size", 4),
     ("host_data", 4),
     ("cert_subject_size", 4),

@@ -127,6 +127,7 @@ impl Step<'_> {
             self.check(Property::NoMisuse, !matches!(result, Err(Error::Misuse(_))));
             let broke = matches!(result, Err(Error::Violation(_)));
             self.check(Property::NoViolation, !broke);
+            if DEBUG.load(Ordering::Relaxed) { println!("    DBG {peer:?} {stimulus:?} -> {effects:?} {result:?}"); }
             for &effect in &effects {
                 self.observe(peer, effect);
                 self.apply(peer, effect, &mut queue);
@@ -245,3 +246,5 @@ impl Step<'_> {
     }
 }
 
+
+pub(crate) static DEBUG: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
