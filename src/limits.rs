@@ -10,7 +10,7 @@
 pub struct SpiceLimits {
     /// Largest `size` of a link header, in bytes. Default 4096: what the real server accepts.
     pub link_size: u32,
-    /// Largest number of capability words of one kind. Default 1024: what the real server accepts.
+    /// Largest number of capability words of one kind. Default and maximum 1024: what the real server accepts.
     pub capability_words: u32,
     /// Largest body that a client may send, in bytes. Default 26 624 (4096 + 11 × 2048), what the real
     /// server accepts on its main channel, with one exception: see [`migrate_data`](Self::migrate_data).

@@ -1,9 +1,10 @@
 //! The SPICE machines under the contract suite and beside their reference models.
 
-use handover::testing::spice_machines::{SourceSubject, TargetSubject, run_source, run_target};
+use handover::testing::spice_machines::{ClientSubject, SourceSubject, TargetSubject, run_client, run_source, run_target};
 
 handover::contract_tests!(source: SourceSubject);
 handover::contract_tests!(target: TargetSubject);
+handover::contract_tests!(client: ClientSubject);
 
 /// Lists of operations out of fixed seeds, so that it is the same ones every time.
 fn lists(count: u64) -> impl Iterator<Item = Vec<u8>> {
@@ -22,4 +23,9 @@ fn source_model() {
 #[test]
 fn target_model() {
     lists(20000).for_each(|bytes| run_target(&bytes));
+}
+
+#[test]
+fn client_model() {
+    lists(20000).for_each(|bytes| run_client(&bytes));
 }

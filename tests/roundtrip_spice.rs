@@ -1,17 +1,19 @@
 //! The SPICE codec on any value that its API can build, and on any bytes (spec/spice.md 8: C1, C2, C3, C5).
 
+#[path = "roundtrip_spice/link.rs"]
+mod link;
+
 use bytes::{Bytes, BytesMut};
 use handover::error::{DecodeErrorKind, EncodeError};
 use handover::limits::SpiceLimits;
 use handover::spice::common::WaitForChannels;
-use handover::spice::connection::{ClientConnection, ClientEvent, ServerConnection, ServerEvent};
-use handover::spice::link::{LinkHeader, LinkMess, LinkReply, PublicKey, Ticket};
+use handover::spice::link::{LinkHeader, LinkMess, LinkReply, PublicKey};
 use handover::spice::stream::{ClientStream, ServerStream};
 use handover::spice::{
-    Capabilities, ChannelId, ChannelType, ClientMessage, CommonCaps, DstInfo, HeaderKind, LinkError, Message, Packet,
-    ServerMessage, SubList,
+    Capabilities, ChannelId, ChannelType, ClientMessage, CommonCaps, DstInfo, Message, Packet, Port, ServerMessage,
+    SubList,
 };
-use handover::testing::spice::{self as values, Sample, strategies};
+use handover::testing::spice::{self as values, strategies};
 use handover::testing::{Choices, Rng, check_chunking, strategy};
 use handover::wire::{Encode, Framer, StreamDecode};
 use proptest::prelude::*;
@@ -189,12 +191,6 @@ proptest! {
         check_chunking(|| ServerStream::new(LIMITS), &bytes, &cuts);
     }
 
-    /// C1 and C3: a whole link, link stage and all, both directions, both headers, cut anywhere.
-    #[test]
-    fn whole_links(bytes in proptest::collection::vec(any::<u8>(), 0..1500)) {
-        Link::choose(&mut Choices::new(&bytes)).run(&mut Rng::new(bytes.len() as u64));
-    }
-
     /// C3 on bytes that make no sense: a framer holds no more than was pushed, and an error stays.
     #[test]
     fn framers_on_any_bytes(
@@ -244,136 +240,6 @@ fn frames<D: StreamDecode<Item: Debug>>(decoder: D, bytes: &[u8]) {
         }
         assert!(framer.buffer_mut().capacity() <= 2 * bytes.len() + 64, "it grows with what is pushed");
     }
-}
-
-/// A link from its first byte: what both ends say.
-#[derive(Debug)]
-struct Link {
-    channel: ChannelId,
-    client_caps: CommonCaps,
-    server_caps: CommonCaps,
-    channel_caps: Capabilities,
-    ticket: Ticket,
-    result: LinkError,
-    up: Vec<Sample<ClientMessage>>,
-    down: Vec<Sample<ServerMessage>>,
-}
-
-impl Link {
-    fn choose(choices: &mut Choices<'_>) -> Self {
-        let channel = values::channel_id(choices);
-        let mut caps = || CommonCaps::from_bits_retain(choices.u32());
-        let (client_caps, server_caps) = (caps(), caps() | CommonCaps::AUTH_SPICE);
-        let channel_caps = values::capabilities(choices);
-        let ticket = values::ticket(choices);
-        let result = if choices.one_in(8) { LinkError::PERMISSION_DENIED } else { LinkError::OK };
-        let mut link =
-            Self { channel, client_caps, server_caps, channel_caps, ticket, result, up: vec![], down: vec![] };
-        let (ty, kind) = (channel.ty, link.kind());
-        while !choices.is_empty() {
-            if choices.boolean() {
-                link.up.push(values::client_packet(ty, kind, choices));
-            } else {
-                link.down.push(values::server_packet(ty, kind, choices));
-            }
-        }
-        link
-    }
-
-    fn kind(&self) -> HeaderKind {
-        let mini = self.client_caps.intersection(self.server_caps).contains(CommonCaps::MINI_HEADER);
-        if mini { HeaderKind::Mini } else { HeaderKind::Full }
-    }
-
-    /// Both ends talk; each gets the other's bytes in pieces of any size, as late as it may be.
-    fn run(&self, rng: &mut Rng) {
-        let (id, channel, caps) = (7, self.channel, self.channel_caps.clone());
-        let mut client = ClientConnection::new(id, channel, self.client_caps, caps.clone(), LIMITS);
-        let mut server = ServerConnection::new(LIMITS);
-        let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
-        let (mut got_up, mut got_down) = (Vec::new(), Vec::new());
-        let mut refused = None;
-        client.start(&mut up).unwrap();
-        assert!(client.start(&mut up).is_err(), "a link starts once");
-        while !(up.is_empty() && down.is_empty()) {
-            let to_server = !up.is_empty() && (down.is_empty() || rng.happens(500_000));
-            let bytes = if to_server { &mut up } else { &mut down };
-            let most = if rng.happens(300_000) { bytes.len().min(3) } else { bytes.len() };
-            let piece = bytes.split_to(rng.within(&(1..=most as u64)) as usize);
-            if to_server {
-                server.receive(&piece);
-                while let Some(event) = server.next_event().unwrap() {
-                    match event {
-                        ServerEvent::Link(mess) => {
-                            assert_eq!(
-                                (mess.connection_id(), mess.channel(), mess.channel_caps()),
-                                (id, channel, &caps)
-                            );
-                            assert_eq!(mess.common_caps().common(), self.client_caps);
-                            let reply = LinkReply::accept(PublicKey([9; 162]), self.server_caps, caps.clone());
-                            server.reply(&reply, &mut down).unwrap();
-                        }
-                        ServerEvent::Ticket(ticket) => {
-                            assert_eq!(ticket, self.ticket);
-                            server.finish(self.result, &mut down).unwrap();
-                            if self.result == LinkError::OK {
-                                // Its first messages may stand right behind the result.
-                                self.down.iter().for_each(|sample| server.send(&sample.packet, &mut down).unwrap());
-                            }
-                        }
-                        ServerEvent::Message(packet) => got_up.push(packet),
-                        other => panic!("{other:?}"),
-                    }
-                }
-            } else {
-                client.receive(&piece);
-                while let Some(event) = client.next_event().unwrap() {
-                    match event {
-                        ClientEvent::TicketWanted(key) => {
-                            assert_eq!(key, PublicKey([9; 162]));
-                            client.answer_ticket(&self.ticket, &mut up).unwrap();
-                            // Nor does a client have to wait for the result.
-                            self.up.iter().for_each(|sample| client.send(&sample.packet, &mut up).unwrap());
-                        }
-                        ClientEvent::Linked { common, channel } => {
-                            assert_eq!((common, &channel), (self.server_caps, &caps));
-                        }
-                        ClientEvent::Refused { error, authentication } => refused = Some((error, authentication)),
-                        ClientEvent::Message(packet) => got_down.push(packet),
-                        other => panic!("{other:?}"),
-                    }
-                }
-            }
-        }
-        assert_eq!(got_up, expected(self.kind(), &self.up));
-        if self.result == LinkError::OK {
-            assert_eq!((got_down, refused), (expected(self.kind(), &self.down), None));
-        } else {
-            assert_eq!((got_down, refused), (vec![], Some((self.result, true))));
-        }
-    }
-}
-
-/// What the other end must see: sub-messages first, every packet with its serial.
-fn expected<M: Message>(kind: HeaderKind, samples: &[Sample<M>]) -> Vec<Packet<M>> {
-    let mut packets = Vec::new();
-    let mut next = 1_u64;
-    for (index, Sample { packet, subs }) in samples.iter().enumerate() {
-        let serial = match kind {
-            HeaderKind::Full => packet.serial.unwrap_or(next),
-            HeaderKind::Mini => index as u64 + 1,
-        };
-        next = serial.saturating_add(1);
-        let whole = |message: &M, extra: &Bytes| Packet {
-            message: message.clone(),
-            serial: Some(serial),
-            sub_list: 0,
-            extra: extra.clone(),
-        };
-        packets.extend(subs.iter().map(|(message, extra)| whole(message, extra)));
-        packets.push(Packet { sub_list: packet.sub_list, ..whole(&packet.message, &packet.extra) });
-    }
-    packets
 }
 
 #[test]
@@ -434,21 +300,6 @@ fn odd_layouts_are_often_accepted_and_sometimes_not() {
     assert!(tried.values().all(|&(accepted, refused)| accepted >= 400 && refused >= 20), "{tried:?}");
 }
 
-/// The links that the property tries are of all sorts.
-#[test]
-fn whole_links_use_both_headers_and_sub_messages() {
-    let mut rng = Rng::new(8);
-    let links: Vec<Link> = (0..200).map(|_| Link::choose(&mut Choices::new(&rng.bytes(1500)))).collect();
-    let count = |test: &dyn Fn(&Link) -> bool| links.iter().filter(|link| test(link)).count();
-    assert!(count(&|link| link.kind() == HeaderKind::Mini) > 20);
-    assert!(count(&|link| link.kind() == HeaderKind::Full) > 20);
-    assert!(count(&|link| link.result != LinkError::OK) > 5);
-    assert!(count(&|link| link.up.iter().any(|sample| sample.packet.sub_list != 0 && !sample.subs.is_empty())) > 20);
-    assert!(count(&|link| link.down.iter().any(|sample| sample.packet.sub_list == 0 && !sample.subs.is_empty())) > 20);
-    assert!(count(&|link| link.down.iter().any(|sample| !sample.packet.extra.is_empty())) > 50);
-    links.iter().for_each(|link| link.run(&mut rng));
-}
-
 #[test]
 fn what_the_wire_cannot_carry_is_refused_and_nothing_is_written() {
     let many: WaitForChannels = (0..256).map(|serial| (ChannelId::MAIN, serial)).collect();
@@ -465,54 +316,8 @@ fn what_the_wire_cannot_carry_is_refused_and_nothing_is_written() {
     too_long(1024, 1025)(refuses(&LinkReply::accept(PublicKey::ZERO, CommonCaps::empty(), words)));
     let list = ServerMessage::List(SubList::new(&[]).unwrap());
     assert!(matches!(SubList::new(&[list]), Err(EncodeError::Invalid { field: "type", .. })));
-    assert!(DstInfo::new("a\0b", 1.into_port(), 0.into_port(), None).is_err());
-    assert!(DstInfo::new("", 1.into_port(), 0.into_port(), None).is_err());
-    assert!(DstInfo::new("a", u16::MAX.into_port(), 0.into_port(), None).is_err());
-}
-
-trait IntoPort {
-    fn into_port(self) -> handover::spice::Port;
-}
-
-impl IntoPort for u16 {
-    fn into_port(self) -> handover::spice::Port {
-        handover::spice::Port::from_wire(self)
-    }
-}
-
-/// A packet that its link cannot carry takes up no serial.
-#[test]
-fn a_refused_packet_changes_nothing() {
-    for caps in [CommonCaps::empty(), CommonCaps::MINI_HEADER] {
-        let mut client = ClientConnection::new(0, ChannelId::MAIN, caps, Capabilities::default(), LIMITS);
-        let mut server = ServerConnection::new(LIMITS);
-        let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
-        assert!(client.send(&ClientMessage::Ack.into(), &mut up).is_err(), "the link stage comes first");
-        assert!(up.is_empty());
-        client.start(&mut up).unwrap();
-        server.receive(&up.split());
-        server.next_event().unwrap().unwrap();
-        server.reply(&LinkReply::accept(PublicKey::ZERO, caps, Capabilities::default()), &mut down).unwrap();
-        client.receive(&down.split());
-        client.next_event().unwrap().unwrap();
-        client.answer_ticket(&Ticket([0; 128]), &mut up).unwrap();
-        server.receive(&up.split());
-        server.next_event().unwrap().unwrap();
-        server.finish(LinkError::OK, &mut down).unwrap();
-
-        let before = down.clone();
-        let many: WaitForChannels = (0..256).map(|serial| (ChannelId::MAIN, serial)).collect();
-        assert!(server.send(&ServerMessage::WaitForChannels(many).into(), &mut down).is_err());
-        if caps.contains(CommonCaps::MINI_HEADER) {
-            let listed = Packet { sub_list: 1, ..Packet::new(ServerMessage::MigrateEnd) };
-            assert!(matches!(server.send(&listed, &mut down), Err(EncodeError::Invalid { field: "sub_list", .. })));
-        }
-        assert_eq!(down, before);
-        server.send(&ServerMessage::MigrateEnd.into(), &mut down).unwrap();
-        client.receive(&down.split());
-        assert!(matches!(client.next_event(), Ok(Some(ClientEvent::Linked { .. }))));
-        let Ok(Some(ClientEvent::Message(packet))) = client.next_event() else { panic!() };
-        assert_eq!(packet.serial, Some(1));
+    for (host, port) in [("a\0b", 1), ("", 1), ("a", u16::MAX)] {
+        assert!(DstInfo::new(host, Port::from_wire(port), Port::ABSENT, None).is_err());
     }
 }
 

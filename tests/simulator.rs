@@ -1,10 +1,11 @@
-//! The simulator keeps what it promises, on a toy protocol that moves a client's session from one server to another.
+//! The simulator keeps what it promises.
 
-use handover::testing::simulator::{
-    Chaos, Config, Context, Down, Entry, Fault, Link, Party, PartyId, Reason, Simulator, What,
-};
+#[path = "simulator/toy.rs"]
+mod toy;
+
+use handover::testing::simulator::{Config, Context, Down, Fault, Link, Party, PartyId, Reason, Simulator, What};
 use handover::time::Instant;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn at(micros: u64) -> Instant {
@@ -192,6 +193,53 @@ fn both_ends_may_close_and_a_cut_may_come_in_between() {
 }
 
 #[test]
+fn a_link_may_be_cut_before_it_is_up() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..200 {
+        let mut world = Simulator::new(Config { delay: 100..=100, ..Config::new(seed) });
+        let one = world.add("one", Scribe::default());
+        let two = world.add("two", Scribe { burst: 1, ..Scribe::default() });
+        world.run_until(at(0)).unwrap();
+        let link = world.with(one, |_, cx| cx.open(two)).unwrap();
+        // On the way there, or on the way back.
+        world.fault_at(at(if seed % 2 == 0 { 50 } else { 150 }), Fault::Cut(link));
+        world.run_until_idle().unwrap();
+        let story = |id| -> Vec<&'static str> {
+            let word = |told: &Told| match told {
+                Told::Started(_) => "started",
+                Told::Up(..) => "up",
+                Told::Message(..) => "message",
+                Told::Down(_, Down::Refused, _) => "refused",
+                Told::Down(..) => "down",
+            };
+            world.party(id).log.iter().map(word).collect()
+        };
+        seen.insert((seed % 2, story(one), story(two)));
+    }
+    let (here, there) = (vec!["started", "refused"], vec!["started", "up", "down"]);
+    let expected = [
+        (0, here.clone(), vec!["started"]),
+        (0, here.clone(), there.clone()),
+        (1, here, there.clone()),
+        (1, there.clone(), there.clone()),
+        (1, vec!["started", "up", "message", "down"], there),
+    ];
+    assert_eq!(seen, expected.into_iter().collect());
+}
+
+#[test]
+fn a_cut_link_carries_no_farewell() {
+    for seed in 0..50 {
+        let (mut world, one, two, link) = pair(Config::new(seed), 0);
+        world.fault_at(world.now(), Fault::Cut(link));
+        world.step();
+        world.with(one, |_, cx| cx.close(link)).unwrap();
+        world.run_until_idle().unwrap();
+        assert_eq!((world.party(one).downs(), world.party(two).downs()), (vec![], vec![(link, Down::Broken)]));
+    }
+}
+
+#[test]
 fn links_have_new_numbers_and_the_old_one_is_down_first() {
     let (mut both, mut early) = (0, 0);
     for seed in 0..300 {
@@ -293,168 +341,6 @@ fn calls_and_faults_come_at_their_time() {
     assert_eq!(world.party(two).messages(), [300, 500]);
 }
 
-/// The toy: a client holds a session on one of two servers and is told to go to the other, again and again.
-///
-/// A move is done before it is believed: link to the new server, `Attach`, `Attached`, then close the old link. When
-/// its link is down the client tries again, at whichever server it believes to be right.
-enum Toy {
-    Server {
-        /// Survives a crash: the highest move that this server has taken the session for.
-        taken: u64,
-        client: Option<Link>,
-    },
-    Client {
-        servers: [PartyId; 2],
-        moves: u64,
-        done: u64,
-        link: Option<(Link, bool)>,
-        old: Option<Link>,
-        retry: Option<Instant>,
-    },
-}
-
-#[derive(Debug)]
-enum Word {
-    Attach(u64),
-    Attached(u64),
-}
-
-impl Toy {
-    fn client(servers: [PartyId; 2]) -> Self {
-        Self::Client { servers, moves: 1, done: 0, link: None, old: None, retry: None }
-    }
-
-    fn connect(&mut self, cx: &mut Context<'_, Word>) {
-        if let Self::Client { servers, moves, link, retry, .. } = self {
-            *link = Some((cx.open(servers[(*moves % 2) as usize]), false));
-            *retry = None;
-        }
-    }
-}
-
-impl Party for Toy {
-    type Message = Word;
-
-    fn on_start(&mut self, cx: &mut Context<'_, Word>) {
-        self.connect(cx);
-    }
-
-    fn on_link_up(&mut self, cx: &mut Context<'_, Word>, link: Link, _peer: PartyId) {
-        if let Self::Client { moves, .. } = self {
-            cx.send(link, Word::Attach(*moves));
-        }
-    }
-
-    fn on_message(&mut self, cx: &mut Context<'_, Word>, link: Link, word: Word) {
-        match (&mut *self, word) {
-            (Self::Server { taken, client }, Word::Attach(number)) => {
-                (*taken, *client) = ((*taken).max(number), Some(link));
-                cx.send(link, Word::Attached(number));
-            }
-            (Self::Client { moves, done, link: current, old, .. }, Word::Attached(number)) if number == *moves => {
-                cx.note(format!("session moved, move {number}"));
-                *done = number;
-                old.take().into_iter().for_each(|old| cx.close(old));
-                if let Some((_, attached)) = current.as_mut() {
-                    *attached = true;
-                }
-                if number < 20 {
-                    *moves += 1;
-                    *old = current.take().map(|(link, _)| link);
-                    self.connect(cx);
-                }
-            }
-            _ => panic!("a word that makes no sense"),
-        }
-    }
-
-    fn on_link_down(&mut self, cx: &mut Context<'_, Word>, link: Link, _why: Down) {
-        match self {
-            Self::Server { client, .. } => *client = client.filter(|&client| client != link),
-            Self::Client { link: current, old, retry, .. } => {
-                *old = old.filter(|&old| old != link);
-                if current.is_some_and(|(current, _)| current == link) {
-                    *current = None;
-                    *retry = Some(cx.now().saturating_add(Duration::from_millis(50)));
-                }
-            }
-        }
-    }
-
-    fn on_timeout(&mut self, cx: &mut Context<'_, Word>) {
-        self.connect(cx);
-    }
-
-    fn on_crash(&mut self) {
-        match self {
-            Self::Server { client, .. } => *client = None,
-            Self::Client { servers, moves, done, .. } => {
-                let (servers, moves, done) = (*servers, *moves, *done);
-                *self = Self::Client { servers, moves, done, link: None, old: None, retry: None };
-            }
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        if let Self::Client { retry, .. } = self { *retry } else { None }
-    }
-}
-
-fn toy_world(seed: u64) -> (Simulator<Toy>, PartyId) {
-    let mut world = Simulator::new(Config::new(seed));
-    let servers = ["west", "east"].map(|name| world.add(name, Toy::Server { taken: 0, client: None }));
-    let client = world.add("client", Toy::client(servers));
-    let chaos = Chaos { cut: 60_000, crash: 20_000, partition: 20_000, ..Chaos::until(at(30_000_000)) };
-    world.set_chaos(chaos);
-    (world, client)
-}
-
-#[test]
-fn a_move_gets_there_through_cuts_crashes_and_partitions() {
-    let mut faults = BTreeMap::new();
-    for seed in 0..150 {
-        let (mut world, client) = toy_world(seed);
-        let check = |world: &Simulator<Toy>| {
-            let Toy::Client { done, servers, .. } = world.party(client) else { return Err("no client".into()) };
-            let taken = servers.map(|id| if let Toy::Server { taken, .. } = world.party(id) { *taken } else { 0 });
-            if *done > taken[0].max(taken[1]) { Err(format!("{done} is done, {taken:?} taken")) } else { Ok(()) }
-        };
-        world.run_checked(None, check).unwrap_or_else(|stopped| panic!("{stopped}"));
-        let Toy::Client { done, .. } = world.party(client) else { panic!() };
-        assert_eq!(*done, 20, "seed {seed}\n{}", world.trace());
-        for Entry { what, .. } in world.trace().entries() {
-            let kind = match what {
-                What::Cut => "cut",
-                What::Crashed => "crash",
-                What::Parted => "parted",
-                What::Healed => "healed",
-                What::Lost(_) => "lost",
-                What::Down(Down::Refused) => "refused",
-                What::Down(Down::Broken) => "broken",
-                What::Down(Down::Closed) => "closed",
-                _ => "other",
-            };
-            *faults.entry(kind).or_insert(0) += 1;
-        }
-    }
-    assert!(faults.len() == 9 && faults.values().all(|&count| count > 20), "{faults:?}");
-}
-
-#[test]
-fn a_seed_repeats_a_run_exactly() {
-    let run = |seed| {
-        let (mut world, _) = toy_world(seed);
-        world.run_until_idle().unwrap();
-        world.trace().clone()
-    };
-    for seed in [0, 7, 8, 1 << 40] {
-        let (one, two) = (run(seed), run(seed));
-        assert_eq!(one, two);
-        assert_eq!(one.to_string(), two.to_string());
-    }
-    assert_ne!(run(7), run(8));
-}
-
 #[test]
 fn a_trace_reads_like_a_story() {
     let (mut world, one, two, link) = pair(Config { delay: 250..=250, ..Config::new(1) }, 0);
@@ -504,18 +390,19 @@ fn a_livelock_is_stopped_and_shown() {
     assert!(text.contains("does not come to rest (seed 2") && text.contains("pong -> ping  #0  received"), "{text}");
 
     /// Is always due and never does anything about it.
-    struct Spins;
+    struct Spins(bool);
     impl Party for Spins {
         type Message = ();
         fn on_message(&mut self, _: &mut Context<'_, ()>, _: Link, (): ()) {}
         fn poll_timeout(&self) -> Option<Instant> {
-            Some(Instant::ZERO)
+            self.0.then_some(at(10))
         }
     }
     let mut world = Simulator::new(Config { max_steps: 100, ..Config::new(1) });
-    let spins = world.add("spins", Spins);
-    assert_eq!(world.run_until(at(1)).unwrap_err().reason, Reason::Livelock);
-    assert!(world.is_up(spins) && world.now() == Instant::ZERO);
+    let spins = world.add("spins", Spins(false));
+    world.call_at(at(50), spins, |spins, _| spins.0 = true);
+    assert_eq!(world.run_until(at(60)).unwrap_err().reason, Reason::Livelock);
+    assert!(world.is_up(spins) && world.now() == at(50), "a deadline that has passed is due now");
 }
 
 #[test]

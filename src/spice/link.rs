@@ -363,8 +363,9 @@ impl CapsRef {
         limits: &SpiceLimits,
     ) -> Result<(Capabilities, Capabilities), DecodeError> {
         for (field, count) in [("num_common_caps", self.num_common_caps), ("num_channel_caps", self.num_channel_caps)] {
-            if count > limits.capability_words {
-                let (limit, got) = (u64::from(limits.capability_words), u64::from(count));
+            let most = limits.capability_words.min(SpiceLimits::DEFAULT.capability_words);
+            if count > most {
+                let (limit, got) = (u64::from(most), u64::from(count));
                 return Err(DecodeError::limit(message, field, "capability_words", limit, got));
             }
         }

@@ -18,7 +18,8 @@ pub(crate) trait Body<'a>: Sized {
     fn parse(body: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError>;
 }
 
-/// A message whose type this crate does not know for the channel: its bytes are kept.
+/// A message whose type this crate does not know for the channel: its bytes are kept. (With a type that it does
+/// know, it is encoded as it stands and decoded as that message.)
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Unknown<B = Bytes> {

@@ -8,6 +8,7 @@
 //! | [`contract`] | the eight lines of the [`Machine`](crate::machine::Machine) contract as checks; joined with [`contract_tests!`](crate::contract_tests) |
 //! | [`check_chunking`] | the contract of [`StreamDecode`](crate::wire::StreamDecode): bytes cut at any point |
 //! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
+//! | [`spice_machines`] | operation lists and reference models for the machines of the SPICE room |
 //! | [`simulator`] | several parties, links that are slow and break, crashes, a clock: all of it out of one seed |
 //!
 //! Generators take a [`Choices`] and never fail: where the bytes are over, the simplest value comes. That makes

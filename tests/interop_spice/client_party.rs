@@ -343,9 +343,7 @@ impl Client {
     #[track_caller]
     pub fn finish(mut self) {
         self.end();
-        let wrong = |note: &Note| {
-            matches!(note, Note::Error(_) | Note::Passed { message: Passed::Malformed(_), .. })
-        };
+        let wrong = |note: &Note| matches!(note, Note::Error(_) | Note::Passed { message: Passed::Malformed(_), .. });
         assert!(!self.log.all().iter().any(wrong), "{}", self.log);
     }
 

@@ -48,7 +48,7 @@ impl World {
     /// applications' answers, and the outcome of an announced move.
     pub(crate) fn duties(&self, setup: &Setup, actions: &mut Vec<Action>) {
         for link in &self.links {
-            if !link.arrived {
+            if !link.arrived && !self.waits_for_older(link) {
                 actions.push(if self.is_alive(link.server) { Action::Arrive(link.id) } else { Action::Refuse(link.id) });
             }
             let reads = |open: bool, paused: bool| open && !(paused && setup.honour_pause);

@@ -120,7 +120,7 @@ pub(crate) fn large() -> Vec<Setup> {
             channels: THREE,
             honour_pause: false,
             prompt: false,
-            budget: Budget { client_says: 2, source_says: 1, target_says: 1, attempts: 1, ..NOTHING },
+            budget: Budget { attempts: 1, pings: 1, client_says: 2, source_says: 2, target_says: 1, ..NOTHING },
             ..base("seamless, three channels, both applications talk")
         },
         Setup {
@@ -134,7 +134,7 @@ pub(crate) fn large() -> Vec<Setup> {
         Setup {
             honour_pause: false,
             prompt: false,
-            budget: Budget { attempts: 1, losses: 2, timers: 1, client_says: 1, ..NOTHING },
+            budget: Budget { attempts: 1, losses: 2, timers: 2, client_says: 1, ..NOTHING },
             ..base("seamless, links break, peers are slow")
         },
         Setup {
@@ -142,7 +142,7 @@ pub(crate) fn large() -> Vec<Setup> {
             honour_pause: false,
             prompt: false,
             reopens: true,
-            budget: Budget { attempts: 1, losses: 2, timers: 1, client_says: 1, ..NOTHING },
+            budget: Budget { attempts: 1, losses: 2, timers: 2, client_says: 1, ..NOTHING },
             ..base("semi-seamless, links break, peers are slow")
         },
         Setup {
@@ -150,12 +150,12 @@ pub(crate) fn large() -> Vec<Setup> {
             reopens: true,
             outcomes: (true, true, false),
             mortal: &[Source, Target, Client],
-            budget: Budget { attempts: 1, deaths: 1, refusals: 2, timers: 1, ..NOTHING },
+            budget: Budget { attempts: 1, losses: 1, deaths: 1, refusals: 2, timers: 1, ..NOTHING },
             ..base("links are refused, peers die")
         },
         Setup {
             outcomes: (true, true, true),
-            budget: Budget { attempts: 2, pings: 1, timers: 1, refusals: 1, ..NOTHING },
+            budget: Budget { attempts: 2, losses: 1, refusals: 1, timers: 1, ..NOTHING },
             ..base("the move is announced again")
         },
         Setup {
@@ -168,8 +168,9 @@ pub(crate) fn large() -> Vec<Setup> {
         Setup {
             channels: ONE,
             honour_pause: false,
+            prompt: false,
             commands: &[Action::OpenDisplay],
-            budget: Budget { attempts: 1, commands: 1, client_says: 1, ..NOTHING },
+            budget: Budget { attempts: 1, losses: 1, timers: 1, commands: 1, client_says: 1, ..NOTHING },
             ..base("a channel is opened in between")
         },
         Setup {

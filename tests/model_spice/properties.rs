@@ -293,7 +293,8 @@ impl Step<'_> {
     /// T7: every link of a session that needs MIGRATE_DATA has got it.
     fn has_all_data(&self, main: u8) -> bool {
         let waits = |link: &Link| {
-            link.main == main && link.server_open && link.chan.has_state() && !link.flags.contains(Flags::DATA_GOT)
+            let due = link.chan.has_state() && !link.flags.intersects(Flags::DATA_GOT | Flags::AFRESH);
+            link.main == main && link.server_open && due
         };
         !self.w.links.iter().any(|link| link.server == Peer::Target && waits(link))
     }

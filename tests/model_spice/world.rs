@@ -126,7 +126,7 @@ bitflags! {
         const SWITCHED = 1 << 8;
         const STARTED = 1 << 9;
         const DATA_GOT = 1 << 10;
-        /// Opened in a session that is not on its way.
+        /// Dialled in a session that is not on its way.
         const AFRESH = 1 << 16;
         // Any link to the source.
         const MIGRATED = 1 << 11;
@@ -222,6 +222,9 @@ impl Link {
 
     /// The link breaks: what is under way is lost.
     pub(crate) fn lose(&mut self) {
+        if self.broken {
+            return;
+        }
         self.up.clear();
         self.down.clear();
         self.send(true, Word::Closed);
@@ -354,6 +357,14 @@ impl World {
             let _ = write!(line, " | {id} {server:?}/{chan:?} {ends:?} up {up:?} down {down:?}");
         }
         line
+    }
+
+    /// Whether a link was dialled in a session at the target while older messages of that session are still
+    /// under way to it. A link stage takes several round trips and such a message one, so that the model does
+    /// not let the link overtake it: a target could not tell it from a link that belongs to the move.
+    pub(crate) fn waits_for_older(&self, link: &Link) -> bool {
+        let older = |other: &Link| other.server == Peer::Target && other.id < link.id && !other.up.is_empty();
+        link.flags.contains(Flags::AFRESH) && self.links.iter().any(older)
     }
 
     /// Forgets links that both ends have forgotten. A main link is remembered as long as another link of

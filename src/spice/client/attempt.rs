@@ -10,6 +10,7 @@ use crate::error::{Error, Violation};
 use crate::spice::DstInfo;
 use crate::spice::common::MigrateData;
 use crate::spice::header::Packet;
+use crate::spice::hold::Held;
 use crate::spice::ids::{Capabilities, ChannelId, LinkId, MainCaps, MigrateFlags};
 use crate::spice::main_channel::DoSeamless;
 use crate::spice::message::{ClientMessage, ServerMessage};
@@ -199,6 +200,7 @@ impl Client {
     pub(super) fn target_closed(&mut self, id: ChannelId) {
         if let Some(channel) = self.channel_mut(id) {
             channel.target = None;
+            channel.target_lost = true;
             while channel.incoming.pop().is_some() {}
         }
         if self.is_connecting() {
@@ -299,14 +301,15 @@ impl Client {
         let Some(channel) = self.channel_mut(id) else { return Ok(()) };
         let source = channel.home.take();
         let target = channel.target.take();
+        let lost = core::mem::take(&mut channel.target_lost);
         channel.home = target;
         channel.moved = target.is_some();
         channel.phase = if target.is_some() { Phase::Live } else { Phase::Waiting };
         source.into_iter().for_each(|source| self.outbox.push(Output::Close(source.id)));
         let Some(target) = target else {
-            // Its link to the target broke. Without state to hand over the channel is linked once more; with
-            // it, the target would wait for MIGRATE_DATA on the new link too, and only a new session helps.
-            if id.is_main() || data.is_some() {
+            // It has no link to the target. If it had one, the target may still wait there for the state, and
+            // would wait for it on a second link too: only a new session helps.
+            if id.is_main() || (lost && data.is_some()) {
                 self.fall_back_to_switch_host(TableEvent::TargetLost);
             } else {
                 self.check_all_moved();
@@ -491,8 +494,15 @@ impl Client {
 
     /// Acts upon what came from the target before the switch.
     fn replay(&mut self, id: ChannelId) -> Result<(), Error> {
-        while let Some(packet) = self.channel_mut(id).and_then(|channel| channel.incoming.pop()) {
+        let Some(channel) = self.channel_mut(id) else { return Ok(()) };
+        let home = channel.home;
+        // Out of the machine's reach: a MIGRATE_BEGIN among them forgets what an earlier target had sent.
+        let mut incoming = core::mem::replace(&mut channel.incoming, Held::new());
+        while let Some(packet) = incoming.pop() {
             self.receive(id, packet)?;
+            if self.channel(id).is_none_or(|channel| channel.home != home) {
+                break;
+            }
         }
         Ok(())
     }
@@ -510,6 +520,7 @@ impl Client {
 
     fn drop_targets(&mut self) {
         for channel in &mut self.channels {
+            channel.target_lost = false;
             while channel.incoming.pop().is_some() {}
             if let Some(link) = channel.target.take() {
                 self.outbox.push(Output::Close(link.id));

@@ -38,6 +38,8 @@ pub(super) struct Channel {
     pub(super) home: Option<Link>,
     /// The link to the target of an attempt.
     pub(super) target: Option<Link>,
+    /// Its link to the target has broken since it was there.
+    pub(super) target_lost: bool,
     /// Seamless: already on the target.
     pub(super) moved: bool,
     /// What the target said that it can do.
@@ -57,6 +59,7 @@ impl Channel {
             phase: Phase::Waiting,
             home: None,
             target: None,
+            target_lost: false,
             moved: false,
             target_caps: Capabilities::default(),
             acks: Acks::default(),

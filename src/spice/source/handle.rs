@@ -157,16 +157,14 @@ impl Source {
     }
 
     /// A channel that crossed with the switch goes the way of the others: a client that moves seamlessly
-    /// waits for the MIGRATE of each channel that it has. It has no link to the target, so that its state
-    /// cannot move: it is opened anew there.
+    /// waits for the MIGRATE of each channel that it has. Only the client knows whether it has linked this one
+    /// to the target, which then waits for its state.
     fn channel_attached(&mut self, id: ClientId, mut channel: Channel) {
         let Some(client) = self.client_mut(id) else { return };
         let moves = |phase| matches!(phase, Phase::AwaitFlush | Phase::AwaitData | Phase::Done);
         let seamless = client.channels.iter().any(|channel| moves(channel.phase));
         if client.channels.iter().any(|channel| channel.phase == Phase::Ended) {
             channel.phase = Phase::Ended;
-        } else if seamless {
-            channel.flags.remove(MigrateFlags::NEED_DATA_TRANSFER);
         }
         client.channels.push(channel);
         if seamless {

@@ -111,7 +111,7 @@ trait Direction: Message {
 
     fn any_but_list(channel: ChannelType, choices: &mut Choices<'_>) -> Self {
         let ty = any_type(Self::TYPES, choices);
-        Self::of(if ty == LIST { 1 } else { ty }, channel, choices)
+        Self::of(if Self::LISTS && ty == LIST { 1 } else { ty }, channel, choices)
     }
 }
 

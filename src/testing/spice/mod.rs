@@ -9,6 +9,8 @@
 //! | [`odd_server_body`], [`odd_client_body`] | bodies that a peer could send and we would not |
 //! | [`odd_link_mess`], [`odd_link_reply`] | the same for the link stage |
 //!
+//! The operation lists of the machines are in [`spice_machines`](super::spice_machines).
+//!
 //! With the `proptest` feature each generator is a strategy in `strategies`; with the `arbitrary` feature the
 //! types themselves are `Arbitrary`.
 
@@ -28,6 +30,3 @@ pub use messages::{
     migrate_begin_seamless, port, server_message, server_message_of, server_packet, sub_list,
 };
 pub use odd::{odd_client_body, odd_dst_info, odd_server_body};
-
-// The operation lists of the machines stand in files of their own, one a role: `source.rs`, `target.rs` and
-// `client.rs`, each with the `Subject` by which its machine joins `testing::contract`.

@@ -14,14 +14,14 @@
 //! properties of spec/spice.md 8, by whose names its complaints begin. It says beforehand whether an input is
 //! fine, misuse or a violation and which messages must follow; `Table::step` says which states may follow.
 
-//mod client;
+mod client;
 //mod codec;
 //mod parties;
 mod source;
 mod target;
 mod trial;
 
-//pub use client::{ClientModel, ClientOp, ClientSubject};
+pub use client::{ClientModel, ClientOp, ClientSubject, Pick};
 //pub use codec::{run_data, run_link, run_roundtrip};
 //pub use parties::{Parties, PartiesOp, run_parties};
 pub use source::{SourceModel, SourceOp, SourceSubject};
@@ -42,4 +42,12 @@ pub fn run_source(bytes: &[u8]) {
 /// The machine and the model disagree, or a property (T1 to T7) does not hold.
 pub fn run_target(bytes: &[u8]) {
     trial::run::<TargetSubject>(bytes);
+}
+
+/// One [`Client`](crate::spice::client::Client) on the operations that `bytes` stand for, beside its model.
+///
+/// # Panics
+/// The machine and the model disagree, or a property (K1 to K8, K10) does not hold.
+pub fn run_client(bytes: &[u8]) {
+    trial::run::<ClientSubject>(bytes);
 }

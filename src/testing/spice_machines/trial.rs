@@ -101,7 +101,7 @@ pub(super) trait Trial: Subject<Machine: Machine<State: 'static>> {
     const TABLE: Table<<Self::Machine as Machine>::State, Self::Event>;
 
     fn op(choices: &mut Choices<'_>) -> Self::Op;
-    fn input(&self, op: &Self::Op, machine: &Self::Machine) -> Self::Input;
+    fn input(&mut self, op: &Self::Op, machine: &Self::Machine) -> Self::Input;
     fn model(machine: &Self::Machine, subject: &Self) -> Self::Model;
 }
 

@@ -344,7 +344,7 @@ impl Trial for SourceSubject {
         SourceOp::choose(choices)
     }
 
-    fn input(&self, op: &SourceOp, machine: &Source) -> Input {
+    fn input(&mut self, op: &SourceOp, machine: &Source) -> Input {
         match op {
             SourceOp::Forward(number) => Self::resolve(&self.forward(*number, machine)),
             other => Self::resolve(other),

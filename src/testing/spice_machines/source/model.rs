@@ -306,11 +306,9 @@ impl SourceModel {
             Input::ChannelAttached { client, link, channel, flags } => {
                 let entry = self.client(*client);
                 entry.channels.push(Channel::new(*link, *channel, *flags));
-                // It belongs to the set of MIGRATEs that its client is sent (S1), and has no state to carry.
+                // It belongs to the set of MIGRATEs that its client is sent (S1).
                 if entry.channels.iter().any(|channel| channel.told) {
-                    let flags = *flags - MigrateFlags::NEED_DATA_TRANSFER;
-                    entry.channels.last_mut().into_iter().for_each(|channel| channel.flags = flags);
-                    let migrate = crate::spice::common::Migrate { flags };
+                    let migrate = crate::spice::common::Migrate { flags: *flags };
                     must.send.push((*link, ServerMessage::Migrate(migrate)));
                 }
             }
