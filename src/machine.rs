@@ -8,7 +8,7 @@ use core::hash::Hash;
 
 /// A protocol role: inputs and time go in, one strictly ordered queue of outputs comes out.
 ///
-/// The contract, which [`testing::contract`](crate::testing::contract) asserts line by line for every
+/// The contract, which `testing::contract` asserts line by line for every
 /// machine of this crate and for yours:
 ///
 /// 1. Any number of [`handle`](Self::handle) calls may come before a drain; the result equals draining

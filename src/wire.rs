@@ -20,7 +20,7 @@ impl<T: AsRef<[u8]>> Payload for T {}
 
 /// Takes whole items off the front of a byte stream.
 ///
-/// The contract, which [`check_chunking`](crate::testing::check_chunking) asserts for every decoder here:
+/// The contract, which `testing::check_chunking` asserts for every decoder here:
 /// `Ok(None)` means that more bytes are needed and nothing was lost; the same stream gives the same items
 /// however it is cut; sizes beyond a limit fail before they are buffered; after an error the stream is
 /// over (there is no resynchronisation on a binary stream).

@@ -16,6 +16,12 @@ mod driver;
 mod log;
 #[path = "interop_spice/qemus.rs"]
 mod qemus;
+#[path = "interop_spice/server_moves.rs"]
+mod server_moves;
+#[path = "interop_spice/server_party.rs"]
+mod server_party;
+#[path = "interop_spice/spicy.rs"]
+mod spicy;
 mod support;
 #[path = "interop_spice/tap.rs"]
 mod tap;

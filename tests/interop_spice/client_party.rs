@@ -32,6 +32,8 @@ pub enum Note {
     Event(Event),
     /// A message on the link to the server at this port.
     Passed { port: u16, channel: ChannelId, message: Passed },
+    /// The client has closed its link to the server at this port.
+    Left { port: u16, channel: ChannelId },
     /// What the endpoint reports beside its outputs; no test expects any.
     Error(String),
 }
@@ -190,7 +192,9 @@ impl Party for ClientParty {
                     self.check(now, result);
                 }
                 ClientOutput::Close(link) => {
-                    self.links.remove(&link);
+                    if let Some((port, tap)) = self.links.remove(&link) {
+                        self.log.push(now, Note::Left { port, channel: tap.channel() });
+                    }
                     return Some(Effect::Close(link));
                 }
                 ClientOutput::Pause(link) => return Some(Effect::Pause(link)),

@@ -56,11 +56,18 @@ pub(crate) enum Note {
     /// On a link, or with a client on a channel.
     Message(u8, Word),
     DataWanted(u8),
-    Attached { link: u8, client: u8, arriving: bool },
+    Attached {
+        link: u8,
+        client: u8,
+        arriving: bool,
+    },
     ChannelStarted(u8),
     InitWanted(u8),
     Data(u8),
-    Settled { client: u8, seamless: bool },
+    Settled {
+        client: u8,
+        seamless: bool,
+    },
     Gone,
     Linked(Chan),
     ChannelClosed(Chan),
@@ -97,6 +104,8 @@ pub(crate) struct Step<'a> {
     pub(crate) setup: &'a Setup,
     pub(crate) seen: &'a Seen,
     pub(crate) w: World,
+    /// What each peer was given and did, where somebody wants to know.
+    pub(crate) log: Option<Vec<String>>,
 }
 
 impl Step<'_> {
@@ -127,7 +136,9 @@ impl Step<'_> {
             self.check(Property::NoMisuse, !matches!(result, Err(Error::Misuse(_))));
             let broke = matches!(result, Err(Error::Violation(_)));
             self.check(Property::NoViolation, !broke);
-            if DEBUG.load(Ordering::Relaxed) { println!("    DBG {peer:?} {stimulus:?} -> {effects:?} {result:?}"); }
+            if let Some(log) = &mut self.log {
+                log.push(format!("{peer:?}: {stimulus:?} -> {result:?} {effects:?}"));
+            }
             for &effect in &effects {
                 self.observe(peer, effect);
                 self.apply(peer, effect, &mut queue);
@@ -245,6 +256,3 @@ impl Step<'_> {
         }
     }
 }
-
-
-pub(crate) static DEBUG: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);

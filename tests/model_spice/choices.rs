@@ -28,7 +28,7 @@ pub(crate) enum Action {
     Deliver(u8, End),
     Lose(u8),
     Die(Peer),
-    /// The application of a peer sends its next numbered message on the display channel.
+    /// The application of a peer sends its next numbered message on the channel that they talk on.
     Say(Peer),
     /// The application of a server sends PING on its main channel.
     Ping(Peer),
@@ -48,8 +48,12 @@ impl World {
     /// applications' answers, and the outcome of an announced move.
     pub(crate) fn duties(&self, setup: &Setup, actions: &mut Vec<Action>) {
         for link in &self.links {
-            if !link.arrived && !self.waits_for_older(link) {
-                actions.push(if self.is_alive(link.server) { Action::Arrive(link.id) } else { Action::Refuse(link.id) });
+            if !link.arrived && !self.waits_for_main(link) {
+                actions.push(if self.is_alive(link.server) {
+                    Action::Arrive(link.id)
+                } else {
+                    Action::Refuse(link.id)
+                });
             }
             let reads = |open: bool, paused: bool| open && !(paused && setup.honour_pause);
             if !link.down.is_empty() && reads(link.client_open, link.client_paused) {
@@ -67,8 +71,7 @@ impl World {
         }
         if self.source.is_some() && self.ghost.awaits_outcome() {
             let (completed, failed, cancelled) = setup.outcomes;
-            let offered =
-                [(completed, Action::Completed), (failed, Action::Failed), (cancelled, Action::Cancelled)];
+            let offered = [(completed, Action::Completed), (failed, Action::Failed), (cancelled, Action::Cancelled)];
             actions.extend(offered.into_iter().filter_map(|(offered, action)| offered.then_some(action)));
         }
     }
@@ -115,11 +118,11 @@ impl World {
             let wanted = |(action, can): &(Action, bool)| *can && setup.commands.contains(action);
             actions.extend(offered.into_iter().filter(wanted).map(|(action, _)| action));
         }
-        if left.client_says > 0 && self.client.is_some() && has_display {
+        if left.client_says > 0 && self.ghost.client_channels & setup.chat.bit() != 0 {
             actions.push(Action::Say(Peer::Client));
         }
         for (server, says) in [(Peer::Source, left.source_says), (Peer::Target, left.target_says)] {
-            if says > 0 && self.speaks(server, Chan::Display).is_some() {
+            if says > 0 && self.speaks(server, setup.chat).is_some() {
                 actions.push(Action::Say(server));
             }
             if left.pings > 0 && self.speaks(server, Chan::Main).is_some() {

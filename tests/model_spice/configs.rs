@@ -10,6 +10,8 @@ pub(crate) struct Setup {
     pub(crate) name: &'static str,
     /// The session's channels, the main channel first.
     pub(crate) channels: &'static [Chan],
+    /// On which of them applications talk.
+    pub(crate) chat: Chan,
     /// The source's option.
     pub(crate) seamless: bool,
     /// The newest version that the target takes; the source says 1.
@@ -56,9 +58,9 @@ fn every_cap() -> MainCaps {
         | MainCaps::SEAMLESS_MIGRATE
 }
 
+const ONE: &[Chan] = &[Chan::Main];
 const TWO: &[Chan] = &[Chan::Main, Chan::Display];
 const THREE: &[Chan] = &[Chan::Main, Chan::Display, Chan::Cursor];
-const ONE: &[Chan] = &[Chan::Main];
 const NOTHING: Budget = Budget {
     attempts: 0,
     losses: 0,
@@ -78,6 +80,7 @@ fn base(name: &'static str) -> Setup {
     Setup {
         name,
         channels: TWO,
+        chat: Chan::Display,
         seamless: true,
         target_version: 1,
         target_seamless: true,
@@ -124,6 +127,13 @@ pub(crate) fn large() -> Vec<Setup> {
             ..base("seamless, three channels, both applications talk")
         },
         Setup {
+            channels: THREE,
+            chat: Chan::Cursor,
+            honour_pause: false,
+            budget: Budget { attempts: 1, client_says: 2, source_says: 1, target_says: 1, ..NOTHING },
+            ..base("seamless, talk on a channel without state")
+        },
+        Setup {
             target_version: 0,
             channels: THREE,
             prompt: false,
@@ -155,7 +165,7 @@ pub(crate) fn large() -> Vec<Setup> {
         },
         Setup {
             outcomes: (true, true, true),
-            budget: Budget { attempts: 2, losses: 1, refusals: 1, timers: 1, ..NOTHING },
+            budget: Budget { attempts: 2, losses: 1, refusals: 1, pings: 1, timers: 1, ..NOTHING },
             ..base("the move is announced again")
         },
         Setup {
@@ -172,6 +182,13 @@ pub(crate) fn large() -> Vec<Setup> {
             commands: &[Action::OpenDisplay],
             budget: Budget { attempts: 1, losses: 1, timers: 1, commands: 1, client_says: 1, ..NOTHING },
             ..base("a channel is opened in between")
+        },
+        Setup {
+            channels: &[Chan::Main, Chan::Inputs],
+            honour_pause: false,
+            commands: &[Action::OpenDisplay],
+            budget: Budget { attempts: 1, timers: 1, commands: 1, client_says: 1, ..NOTHING },
+            ..base("another channel is opened in between")
         },
         Setup {
             honour_pause: false,

@@ -70,7 +70,7 @@ pub(crate) enum Move {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Heard {
     pub(crate) count: u8,
-    last: u8,
+    pub(crate) last: u8,
 }
 
 impl Heard {
@@ -112,7 +112,8 @@ pub(crate) struct Ghost {
     pub(crate) target_said: u8,
     /// What the target has said to a client that was taken back: nobody may hear it (K6).
     pub(crate) target_unheard: u8,
-    pub(crate) servers_heard: Heard,
+    pub(crate) source_heard: Heard,
+    pub(crate) target_heard: Heard,
     pub(crate) client_heard: Heard,
     /// A link was lost or refused, a peer has died, or a timer has fired.
     pub(crate) disturbed: bool,

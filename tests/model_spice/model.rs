@@ -5,16 +5,12 @@ use super::choices::{Action, End};
 use super::configs::Setup;
 use super::ghost::{self, Ghost};
 use super::words::{SOURCE_HOST, init};
-use super::world::{
-    BYSTANDER, Budget, Chan, Flags, Link, PEERS, Peer, SESSION, Shared, TARGET_NUMBERS, Word, World,
-};
+use super::world::{BYSTANDER, Budget, Chan, Flags, Link, PEERS, Peer, SESSION, Shared, TARGET_NUMBERS, Word, World};
 use handover::machine::Machine;
 use handover::spice::client::{self, Client, LinkFailure};
 use handover::spice::source::{self, Source};
 use handover::spice::target::{self, Target};
-use handover::spice::{
-    Capabilities, ChannelId, ClientId, LinkError, LinkId, MigrateFlags, Port, ServerMessage,
-};
+use handover::spice::{Capabilities, ChannelId, ClientId, LinkError, LinkId, MigrateFlags, Port, ServerMessage};
 use handover::time::Instant;
 use stateright::{Model, Property};
 
@@ -127,8 +123,19 @@ impl Model for Migration {
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        Some(self.step(world, action, None).w)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        ghost::all()
+    }
+}
+
+impl Migration {
+    /// A world and what an action makes of it.
+    fn step(&self, world: &World, action: Action, log: Option<Vec<String>>) -> Step<'_> {
         let mut duties = Vec::new();
-        let mut step = Step { setup: &self.setup, seen: &self.seen, w: world.clone() };
+        let mut step = Step { setup: &self.setup, seen: &self.seen, w: world.clone(), log };
         if let Action::Fire(_) = action {
             world.duties(&self.setup, &mut duties);
             if duties.is_empty() {
@@ -146,11 +153,13 @@ impl Model for Migration {
         if duties.is_empty() && PEERS.into_iter().all(|peer| step.w.deadline(peer).is_none()) {
             step.at_rest();
         }
-        Some(step.w)
+        step
     }
 
-    fn properties(&self) -> Vec<Property<Self>> {
-        ghost::all()
+    /// The same in words.
+    pub(crate) fn tell(&self, world: &World, action: Action) -> String {
+        let log = self.step(world, action, Some(Vec::new())).log.unwrap_or_default();
+        format!("  {}\n  * {action:?}\n    {}\n", world.line(), log.join("\n    "))
     }
 }
 
@@ -279,9 +288,7 @@ impl Step<'_> {
                 link.forget(true);
                 self.w.ghost.disturbed |= word == Word::Refused;
                 match (word, opened) {
-                    (Word::Refused, _) => {
-                        Stimulus::OpenFailed(id, LinkFailure::Refused(LinkError::BAD_CONNECTION_ID))
-                    }
+                    (Word::Refused, _) => Stimulus::OpenFailed(id, LinkFailure::Refused(LinkError::BAD_CONNECTION_ID)),
                     (_, false) => Stimulus::OpenFailed(id, LinkFailure::Transport),
                     (_, true) => Stimulus::Closed(id),
                 }
@@ -331,8 +338,8 @@ impl Step<'_> {
         *said += 1;
         let word = Word::App(first + *said);
         if peer == Peer::Client {
-            self.feed(peer, Stimulus::SayOn(Chan::Display, word));
-        } else if let Some(link) = self.w.speaks(peer, Chan::Display) {
+            self.feed(peer, Stimulus::SayOn(self.setup.chat, word));
+        } else if let Some(link) = self.w.speaks(peer, self.setup.chat) {
             self.feed(peer, Stimulus::Say(link, word));
         }
     }

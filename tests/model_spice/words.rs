@@ -62,9 +62,7 @@ fn server_message(setup: &Setup, word: Word) -> ServerMessage {
         Word::App(number) => ServerMessage::Unknown(Unknown { ty: APP, body: Bytes::copy_from_slice(&[number]) }),
         Word::Ping => ServerMessage::Ping(Ping { id: 1, timestamp: 2, padding: Bytes::new() }),
         Word::Begin(_) => ServerMessage::MigrateBegin(destination(setup)),
-        Word::BeginSeamless(_) => {
-            ServerMessage::MigrateBeginSeamless(MigrateBeginSeamless::new(destination(setup), 1))
-        }
+        Word::BeginSeamless(_) => ServerMessage::MigrateBeginSeamless(MigrateBeginSeamless::new(destination(setup), 1)),
         Word::SwitchHost(_) => ServerMessage::MigrateSwitchHost(destination(setup)),
         Word::Cancel => ServerMessage::MigrateCancel,
         Word::End => ServerMessage::MigrateEnd,
@@ -212,10 +210,9 @@ pub(crate) fn client_input(setup: &Setup, world: &World, stimulus: Stimulus) -> 
         Stimulus::OpenFailed(link, reason) => client::Input::OpenFailed { link: LinkId(link.into()), reason },
         Stimulus::Closed(link) => client::Input::Closed(LinkId(link.into())),
         Stimulus::Timeout => client::Input::Timeout,
-        Stimulus::SayOn(chan, word) => client::Input::Command(client::Command::Send {
-            channel: chan.id(),
-            packet: client_message(word).into(),
-        }),
+        Stimulus::SayOn(chan, word) => {
+            client::Input::Command(client::Command::Send { channel: chan.id(), packet: client_message(word).into() })
+        }
         Stimulus::Command(command) => client::Input::Command(command),
         other => unreachable!("not for a client: {other:?}"),
     }

@@ -36,17 +36,19 @@ pub(crate) const PEERS: [Peer; 3] = [Peer::Source, Peer::Target, Peer::Client];
 pub(crate) enum Chan {
     Main,
     Display,
+    Inputs,
     /// Its MIGRATE has no flags.
     Cursor,
 }
 
 impl Chan {
-    pub(crate) const ALL: [Self; 3] = [Self::Main, Self::Display, Self::Cursor];
+    pub(crate) const ALL: [Self; 4] = [Self::Main, Self::Display, Self::Inputs, Self::Cursor];
 
     pub(crate) const fn id(self) -> ChannelId {
         match self {
             Self::Main => ChannelId::MAIN,
             Self::Display => ChannelId::new(ChannelType::DISPLAY, 0),
+            Self::Inputs => ChannelId::new(ChannelType::INPUTS, 0),
             Self::Cursor => ChannelId::new(ChannelType::CURSOR, 0),
         }
     }
@@ -359,11 +361,12 @@ impl World {
         line
     }
 
-    /// Whether a link was dialled in a session at the target while older messages of that session are still
-    /// under way to it. A link stage takes several round trips and such a message one, so that the model does
-    /// not let the link overtake it: a target could not tell it from a link that belongs to the move.
-    pub(crate) fn waits_for_older(&self, link: &Link) -> bool {
-        let older = |other: &Link| other.server == Peer::Target && other.id < link.id && !other.up.is_empty();
+    /// Whether a link was dialled in a session at the target while something is still under way on the
+    /// session's main link. A link stage takes several round trips, and the main channel's MIGRATE_DATA, which
+    /// was sent before, is small: the model does not let the link overtake it. A target without any
+    /// MIGRATE_DATA could not tell that link from one that belongs to the move.
+    pub(crate) fn waits_for_main(&self, link: &Link) -> bool {
+        let older = |other: &Link| other.is_main_of(Peer::Target) && other.id < link.id && !other.up.is_empty();
         link.flags.contains(Flags::AFRESH) && self.links.iter().any(older)
     }
 

@@ -26,6 +26,9 @@ pub(super) struct Attempt {
     address: Address,
     /// Whether the source's MIGRATE_BEGIN has had its one answer (property K1).
     answered: bool,
+    /// Seamless: the main channel's link to the source. It has moved, but real servers let go of the whole
+    /// client when its main link closes, and the other channels still want their state.
+    pub(super) parting: Option<LinkId>,
 }
 
 impl Client {
@@ -58,14 +61,21 @@ impl Client {
         self.attempts = self.attempts.saturating_add(1);
         let id = AttemptId(self.attempts);
         let answered = scheme == Scheme::SwitchHost;
-        self.attempt = Some(Attempt { id, scheme, version, address: address.clone(), answered });
+        self.attempt = Some(Attempt { id, scheme, version, address: address.clone(), answered, parting: None });
         self.event(Event::MigrationStarted { attempt: id, scheme, address: address.clone() });
         address
     }
 
     pub(super) fn end_attempt(&mut self, outcome: Outcome) {
+        self.close_parting();
         if let Some(attempt) = self.attempt.take() {
             self.event(Event::MigrationEnded { attempt: attempt.id, outcome });
+        }
+    }
+
+    fn close_parting(&mut self) {
+        if let Some(link) = self.attempt.as_mut().and_then(|attempt| attempt.parting.take()) {
+            self.outbox.push(Output::Close(link));
         }
     }
 
@@ -304,8 +314,14 @@ impl Client {
         let lost = core::mem::take(&mut channel.target_lost);
         channel.home = target;
         channel.moved = target.is_some();
+        // The target sets its own window on its own link (spec/spice.md 5.8).
+        channel.acks = super::acks::Acks::default();
         channel.phase = if target.is_some() { Phase::Live } else { Phase::Waiting };
-        source.into_iter().for_each(|source| self.outbox.push(Output::Close(source.id)));
+        match (source, self.attempt.as_mut()) {
+            (Some(source), Some(attempt)) if id.is_main() => attempt.parting = Some(source.id),
+            (Some(source), _) => self.outbox.push(Output::Close(source.id)),
+            (None, _) => {}
+        }
         let Some(target) = target else {
             // It has no link to the target. If it had one, the target may still wait there for the state, and
             // would wait for it on a second link too: only a new session helps.
@@ -529,6 +545,7 @@ impl Client {
     }
 
     fn close_all_links(&mut self) {
+        self.close_parting();
         self.drop_targets();
         for channel in &mut self.channels {
             if let Some(link) = channel.home.take() {

@@ -197,6 +197,9 @@ impl Client {
     }
 
     fn closed(&mut self, link: LinkId) {
+        if let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.parting == Some(link)) {
+            attempt.parting = None;
+        }
         let Some((channel, side)) = self.find(link) else { return };
         let (id, linked) = match side {
             Side::Home => (channel.id, channel.home.is_some_and(|home| home.linked)),

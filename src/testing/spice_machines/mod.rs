@@ -15,15 +15,15 @@
 //! fine, misuse or a violation and which messages must follow; `Table::step` says which states may follow.
 
 mod client;
-//mod codec;
-//mod parties;
+mod codec;
+mod parties;
 mod source;
 mod target;
 mod trial;
 
 pub use client::{ClientModel, ClientOp, ClientSubject, Pick};
-//pub use codec::{run_data, run_link, run_roundtrip};
-//pub use parties::{Parties, PartiesOp, run_parties};
+pub use codec::{run_data, run_link, run_roundtrip};
+pub use parties::{Parties, PartiesOp, run_parties};
 pub use source::{SourceModel, SourceOp, SourceSubject};
 pub use target::{TargetModel, TargetOp, TargetSubject};
 pub use trial::{Expected, Reference, When};

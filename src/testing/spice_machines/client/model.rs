@@ -7,7 +7,7 @@ use crate::spice::client::{Address, Client, Command, Config, Event, Input, Outco
 use crate::spice::{ChannelId, ClientMessage, LinkId, MigrateFlags, Packet, ServerMessage};
 use crate::time::Instant;
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -18,6 +18,8 @@ struct Link {
     linked: bool,
     /// FLUSH_MARK was sent (K5).
     flushed: bool,
+    /// SET_ACK came on it, without which no ACK is due (spec/spice.md 5.8).
+    has_window: bool,
     /// How many messages were sent.
     sent: usize,
 }
@@ -51,6 +53,8 @@ struct Attempt {
 pub struct ClientModel {
     config: Config,
     links: BTreeMap<LinkId, Link>,
+    /// Links to the source whose channels have moved: they are closed at once, main's at the end of the move.
+    leaving: BTreeSet<LinkId>,
     channels: BTreeMap<ChannelId, Channel>,
     /// Numbers of links are given out in order.
     next_link: u32,
@@ -107,6 +111,7 @@ impl ClientModel {
         Self {
             config,
             links: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             channels: BTreeMap::new(),
             next_link: 1,
             session_id: 0,
@@ -149,6 +154,7 @@ impl ClientModel {
     /// A link is gone, whoever closed it.
     fn drop_link(&mut self, link: LinkId) {
         self.links.remove(&link);
+        self.leaving.remove(&link);
         let Some((id, target)) = self.find(link) else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if target {
@@ -159,6 +165,24 @@ impl ClientModel {
             if id.is_main() {
                 self.owes_answer = false;
             }
+        }
+    }
+
+    /// Seamless: the channel has no more to do with the source.
+    fn move_channel(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        self.leaving.extend(channel.home.take());
+        channel.owes_data = false;
+        if id.is_main() {
+            self.owes_answer = false;
+        }
+        if let Some(target) = channel.target.take() {
+            channel.home = Some(target);
+            channel.moved = true;
+            channel.incoming = core::mem::take(&mut channel.early);
+        } else if id.is_main() {
+            // Only a new session helps.
+            *channel = Channel::default();
         }
     }
 

@@ -7,6 +7,8 @@ impl Reference<Client, Input> for ClientModel {
         let fine = match input {
             Input::Command(command) => return self.expect_command(command),
             Input::Timeout => true,
+            // Like one that is closed already.
+            Input::Opened { link, .. } | Input::OpenFailed { link, .. } if self.leaving.contains(link) => true,
             Input::Opened { link, .. } | Input::OpenFailed { link, .. } => {
                 link.0 < self.next_link && self.links.get(link).is_none_or(|link| !link.linked)
             }
@@ -21,7 +23,11 @@ impl Reference<Client, Input> for ClientModel {
             return broken("K9", format_args!("{outputs:?} behind the end"));
         }
         let before = self.clone();
-        self.take(input);
+        // After a violation nothing but the end follows.
+        let ends = |output: &Output| matches!(output, Output::Event(Event::Disconnected(_)));
+        if !outputs.iter().any(ends) || before.expect(input) != Some(Expected::Violation) {
+            self.take(input);
+        }
         self.follow_outputs(input, outputs)?;
         if let Input::Message { link, packet } = input {
             before.check_message(self, *link, packet, outputs)?;
@@ -121,16 +127,19 @@ impl ClientModel {
             Input::Opened { link, .. } => {
                 self.links.entry(*link).and_modify(|link| link.linked = true);
             }
-            Input::OpenFailed { link, .. } => self.drop_link(*link),
+            Input::OpenFailed { link, .. } if !self.leaving.contains(link) => self.drop_link(*link),
             Input::Closed(link) => self.drop_session(*link),
             Input::Message { link, packet } => self.take_message(*link, packet),
-            Input::Command(_) | Input::Timeout => {}
+            Input::OpenFailed { .. } | Input::Command(_) | Input::Timeout => {}
         }
     }
 
     fn take_message(&mut self, link: LinkId, packet: &Packet<ServerMessage>) {
         let Some((id, target)) = self.find(link) else { return };
         let waits = self.waits(id, target);
+        if matches!(packet.message, ServerMessage::SetAck(_)) {
+            self.links.entry(link).and_modify(|link| link.has_window = true);
+        }
         let Some(channel) = self.channels.get_mut(&id) else { return };
         match &packet.message {
             ServerMessage::DstSeamlessAck if target && id.is_main() => self.asked = Asked::Yes,
@@ -140,8 +149,11 @@ impl ClientModel {
             ServerMessage::Migrate(migrate) => {
                 self.moving = true;
                 channel.owes_data = migrate.flags.contains(MigrateFlags::NEED_DATA_TRANSFER);
+                if !channel.owes_data {
+                    self.move_channel(id);
+                }
             }
-            ServerMessage::MigrateData(_) => channel.owes_data = false,
+            ServerMessage::MigrateData(_) => self.move_channel(id),
             ServerMessage::Init(init) if id.is_main() => {
                 if self.session_id == 0 {
                     self.session_id = init.session_id;
@@ -184,6 +196,10 @@ impl ClientModel {
         }
         if !self.over && machine.address() != self.address.as_ref() {
             return broken("K7", format_args!("the address is {:?}", machine.address()));
+        }
+        let parting = |link: &LinkId| self.attempt.is_some() && self.links.contains_key(link);
+        if self.leaving.len() > 1 || !self.leaving.iter().all(parting) {
+            return broken("K7", format_args!("{:?} of the source are left open", self.leaving));
         }
         let busy = self.owes_answer || self.awaits_init || self.channels.values().any(|channel| channel.owes_data);
         if busy && machine.poll_timeout().is_none() {

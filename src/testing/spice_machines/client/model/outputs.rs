@@ -4,8 +4,6 @@ use super::*;
 
 impl ClientModel {
     pub(super) fn follow_outputs(&mut self, input: &Input, outputs: &[Output]) -> Result<(), String> {
-        let resumed: Vec<LinkId> =
-            outputs.iter().filter_map(|output| if let Output::Resume(link) = output { Some(*link) } else { None }).collect();
         for output in outputs {
             if self.over {
                 return broken("K9", format_args!("{output:?} behind the end"));
@@ -15,7 +13,8 @@ impl ClientModel {
                     self.opens(*link, *channel, *connection_id, address)?;
                 }
                 Output::Send { link, packet } => self.sends(*link, &packet.message, input)?,
-                Output::Close(link) => self.closes(*link, &resumed)?,
+                Output::Close(link) => self.closes(*link)?,
+                Output::Resume(link) if self.find(*link) == Some((ChannelId::MAIN, false)) => self.replay_main(),
                 Output::Pause(_) | Output::Resume(_) => {}
                 Output::Event(event) => self.says(event)?,
             }
@@ -49,6 +48,9 @@ impl ClientModel {
     }
 
     fn sends(&mut self, link: LinkId, message: &ClientMessage, input: &Input) -> Result<(), String> {
+        if self.leaving.contains(&link) && matches!(message, ClientMessage::MigrateFlushMark | ClientMessage::Ack) {
+            return Ok(());
+        }
         let Some((id, target)) = self.find(link) else {
             return broken("K5", format_args!("{message:?} on {link:?}, which is closed"));
         };
@@ -59,6 +61,9 @@ impl ClientModel {
         }
         if entry.flushed {
             return broken("K5", format_args!("{message:?} behind FLUSH_MARK"));
+        }
+        if *message == ClientMessage::Ack && !entry.has_window {
+            return broken("5.8", format_args!("ACK on {link:?}, whose server has set no window"));
         }
         let first = entry.sent == 1;
         entry.flushed = *message == ClientMessage::MigrateFlushMark;
@@ -119,16 +124,15 @@ impl ClientModel {
         Ok(())
     }
 
-    /// A link of the source that is closed behind MIGRATE_END, or while the target's is read from now on, is
-    /// the switch of that channel.
-    fn closes(&mut self, link: LinkId, resumed: &[LinkId]) -> Result<(), String> {
+    /// A link of the source that is closed behind MIGRATE_END is the switch of that channel.
+    fn closes(&mut self, link: LinkId) -> Result<(), String> {
         if self.links.remove(&link).is_none() {
             return broken("K7", format_args!("{link:?} is closed and was not open"));
         }
+        self.leaving.remove(&link);
         let Some((id, target)) = self.find(link) else { return Ok(()) };
         let other = self.channels.get(&id).and_then(|channel| channel.target);
-        let switches = !target && other.is_some_and(|other| self.awaits_init || resumed.contains(&other));
-        let awaits = self.awaits_init;
+        let switches = !target && other.is_some() && self.awaits_init;
         let channel = self.channels.get_mut(&id).expect("it was found");
         if !switches {
             self.drop_session(link);
@@ -136,10 +140,8 @@ impl ClientModel {
         }
         channel.home = channel.target.take();
         channel.incoming = core::mem::take(&mut channel.early);
-        channel.moved = !awaits;
         if id.is_main() {
             self.owes_answer = false;
-            self.replay_main();
         }
         Ok(())
     }

@@ -1,0 +1,5 @@
+//! A source on a list of operations, beside its model.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| handover::testing::spice_machines::run_source(bytes));

@@ -1,0 +1,82 @@
+//! Which rows of a transition table were taken, as the `tracing` feature tells them.
+
+use handover::machine::Table;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// From, event, to.
+type Taken = BTreeSet<[String; 3]>;
+
+#[derive(Clone, Default)]
+struct Listener(Arc<Mutex<Taken>>);
+
+#[derive(Default)]
+struct Transition([Option<String>; 3]);
+
+impl Visit for Transition {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if let Some(at) = ["from", "event", "to"].iter().position(|name| *name == field.name()) {
+            self.0[at] = Some(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+impl Subscriber for Listener {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut transition = Transition::default();
+        event.record(&mut transition);
+        if let [Some(from), Some(on), Some(to)] = transition.0 {
+            self.0.lock().expect("nobody panics with it").insert([from, on, to]);
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Every transition that `run` takes is a row of the table, and every row is taken but the `unreachable` ones.
+pub fn check<S, E>(table: &Table<S, E>, unreachable: &[(&str, &str)], run: impl FnOnce())
+where
+    S: Copy + Debug,
+    E: Copy + Debug,
+{
+    let listener = Listener::default();
+    tracing::subscriber::with_default(listener.clone(), run);
+    let taken = listener.0.lock().expect("nobody panics with it").clone();
+    let row = |row: &handover::machine::Row<S, E>| [row.from, row.to].map(|state| format!("{state:?}"));
+    let rows: Taken = table
+        .rows
+        .iter()
+        .map(|entry| {
+            let [from, to] = row(entry);
+            [from, format!("{:?}", entry.event), to]
+        })
+        .collect();
+    let foreign: Vec<_> = taken.difference(&rows).collect();
+    assert!(foreign.is_empty(), "{}: not in the table: {foreign:?}", table.name);
+    let is_reachable = |row: &&[String; 3]| !unreachable.contains(&(row[0].as_str(), row[1].as_str()));
+    let missed: Vec<_> = rows.difference(&taken).filter(is_reachable).collect();
+    assert!(missed.is_empty(), "{}: {} of {} rows were not taken: {missed:?}", table.name, missed.len(), rows.len());
+    let wrong: Vec<_> = taken.iter().filter(|row| unreachable.contains(&(row[0].as_str(), row[1].as_str()))).collect();
+    assert!(wrong.is_empty(), "{}: taken all the same: {wrong:?}", table.name);
+    println!("{}: {} of {} rows taken", table.name, taken.len(), rows.len());
+}
