@@ -4,6 +4,7 @@ mod acks;
 mod attempt;
 mod channel;
 mod handle;
+mod links;
 mod table;
 mod types;
 
