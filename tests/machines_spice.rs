@@ -31,11 +31,19 @@ fn lists(count: u64) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// The lists that are run beside a model; together they take every row of the tables.
-const LISTS: u64 = 3000;
+const LISTS: u64 = 10_000;
+
+/// A source that still waits for somebody, or to whose target somebody is linked, has a client; and who is linked
+/// owes no answer and can be asked once more.
+const SOURCE_NEVER: [(&str, &str); 3] =
+    [("WaitConnect", "CompletedWithout"), ("Connected", "CompletedWithout"), ("Connected", "NoneAsked")];
+
+/// That a target is lost shows when the first channel is to move; by then the state is `Moving`.
+const CLIENT_NEVER: [(&str, &str); 1] = [("ReadySeamless", "TargetLost")];
 
 #[test]
 fn a_source_is_as_its_model_and_takes_every_row() {
-    rows::check(&source::TABLE, &[], || lists(LISTS).for_each(|bytes| run_source(&bytes)));
+    rows::check(&source::TABLE, &SOURCE_NEVER, || lists(LISTS).for_each(|bytes| run_source(&bytes)));
 }
 
 #[test]
@@ -45,7 +53,7 @@ fn a_target_is_as_its_model_and_takes_every_row() {
 
 #[test]
 fn a_client_is_as_its_model_and_takes_every_row() {
-    rows::check(&client::TABLE, &[], || lists(LISTS).for_each(|bytes| run_client(&bytes)));
+    rows::check(&client::TABLE, &CLIENT_NEVER, || lists(LISTS).for_each(|bytes| run_client(&bytes)));
 }
 
 #[test]
@@ -72,7 +80,7 @@ proptest! {
 
 #[test]
 fn three_parties_lose_nothing_and_come_to_an_end() {
-    lists(2000).for_each(|bytes| run_parties(&bytes));
+    lists(10_000).for_each(|bytes| run_parties(&bytes));
 }
 
 /// How many attempts of the client ended in which way, in lists without a fault and in those with some.

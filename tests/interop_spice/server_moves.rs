@@ -182,12 +182,12 @@ fn seamless() {
     source.round_trip(11);
     complete(&source, &target);
     wait_settled(&target, Start::Seamless);
+    target.round_trip(2);
     wait_completed(&source);
     wait_address(&client, target.port);
     // What the target had sent before the switch is acted upon behind it.
     target.wait_pong(ChannelId::MAIN, 1);
     target.wait_pong(INPUTS, 1);
-    target.round_trip(2);
     for channel in [ChannelId::MAIN, INPUTS] {
         target.wait_message(
             0,

@@ -8,7 +8,6 @@ use crate::time::Instant;
 use core::fmt::Debug;
 use core::time::Duration;
 use std::collections::BTreeSet;
-use std::format;
 use std::string::String;
 use std::vec::Vec;
 
@@ -108,14 +107,26 @@ pub(super) trait Trial: Subject<Machine: Machine<State: 'static>> {
 /// Most operations of a list.
 const MOST: usize = 160;
 
-/// What was done, for the message of a panic, whoever panics.
-struct Trace(Vec<String>);
+/// One input, and what came of it.
+struct Done<T: Trial> {
+    now: Instant,
+    /// `None` while winding down.
+    op: Option<(When, T::Op)>,
+    input: T::Input,
+    outputs: Vec<OutputOf<T>>,
+}
 
-impl Drop for Trace {
+/// What was done, for the message of a panic, whoever panics.
+struct Trace<T: Trial>(Vec<Done<T>>);
+
+impl<T: Trial> Drop for Trace<T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             std::eprintln!("what was done:");
-            self.0.iter().enumerate().for_each(|(at, line)| std::eprintln!("{at:4}: {line}"));
+            for (at, done) in self.0.iter().enumerate() {
+                std::eprintln!("{at:4}: t={} {:?}: {:?}", done.now.as_micros(), done.op, done.input);
+                done.outputs.iter().for_each(|output| std::eprintln!("        -> {output:?}"));
+            }
         }
     }
 }
@@ -125,7 +136,7 @@ struct Run<T: Trial> {
     machine: T::Machine,
     model: T::Model,
     now: Instant,
-    trace: Trace,
+    trace: Trace<T>,
     /// Where a state may lead, in any number of transitions.
     reach: Vec<(<T::Machine as Machine>::State, BTreeSet<usize>)>,
 }
@@ -150,7 +161,7 @@ where
         let op = T::op(&mut choices);
         run.now = when.apply(run.now, run.machine.poll_timeout());
         let input = run.subject.input(&op, &run.machine);
-        run.step(&input, &format!("{when:?} {op:?}"));
+        run.step(Some((when, op)), input);
     }
     run.wind_down();
 }
@@ -182,28 +193,27 @@ where
     T: Trial,
     for<'a> T::Machine: Machine<Input<'a> = T::Input, State: 'static>,
 {
-    fn step(&mut self, input: &T::Input, why: &str) {
+    fn step(&mut self, op: Option<(When, T::Op)>, input: T::Input) {
         let now = self.now;
-        self.trace.0.push(format!("t={} {why}: {input:?}", now.as_micros()));
-        let expected = self.model.expect(input);
+        let expected = self.model.expect(&input);
         let before = self.machine.clone();
-        let result = self.machine.handle(now, input.clone());
+        self.trace.0.push(Done { now, op, input: input.clone(), outputs: Vec::new() });
+        let result = self.machine.handle(now, input);
         let got = Expected::of(&result);
         if expected.is_some_and(|expected| expected != got) {
             panic!("{expected:?} was expected, not {result:?}\nmachine: {before:?}\nmodel: {:?}", self.model);
         }
         self.check_states(before.state());
-        let mut outputs: Vec<OutputOf<T>> = Vec::new();
         if got == Expected::Misuse {
             assert!(before == self.machine, "3: {result:?} has changed {before:?}");
             return;
         }
+        let Some(done) = self.trace.0.last_mut() else { return };
         while let Some(output) = self.machine.poll_output() {
-            self.trace.0.push(format!("  -> {output:?}"));
             self.subject.observe(&output);
-            outputs.push(output);
+            done.outputs.push(output);
         }
-        if let Err(broken) = self.model.follow(now, input, &outputs, &self.machine) {
+        if let Err(broken) = self.model.follow(now, &done.input, &done.outputs, &self.machine) {
             panic!("{broken}\nresult: {result:?}\nmachine: {:?}\nmodel: {:?}", self.machine, self.model);
         }
     }
@@ -220,10 +230,10 @@ where
     fn wind_down(&mut self) {
         for _ in 0..1024 {
             if let Some(input) = self.subject.wind_down(&self.machine) {
-                self.step(&input, "winding down");
+                self.step(None, input);
             } else if let Some(deadline) = self.machine.poll_timeout() {
                 self.now = self.now.max(deadline);
-                self.step(&T::timeout(), "winding down");
+                self.step(None, T::timeout());
             } else {
                 break;
             }

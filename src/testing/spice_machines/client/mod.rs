@@ -221,6 +221,10 @@ impl ClientSubject {
             },
             State::ReadySeamless if number % 8 == 1 => ClientOp::Say(away(channel), 15),
             State::ReadySeamless => ClientOp::Say(home(channel), if number % 8 == 2 { 48 } else { 6 }),
+            State::Moving if number % 16 == 3 => ClientOp::Say(away(0), 5),
+            State::Joining | State::JoiningSeamless => {
+                ClientOp::Say(home(0), 1 + (number >> 3) % 5)
+            }
             State::Moving => ClientOp::Say(home(channel), if number % 2 == 0 { 6 } else { 9 }),
             State::AwaitingInit if number % 4 == 1 => ClientOp::Say(home(channel), 15),
             State::AwaitingInit => ClientOp::Say(home(0), 0),

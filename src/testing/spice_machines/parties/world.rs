@@ -18,8 +18,6 @@ use crate::time::Instant;
 use bytes::Bytes;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::format;
-use std::string::String;
 use std::vec::Vec;
 
 /// Most rounds until nothing is on its way any more, and until no deadline is left.
@@ -35,15 +33,29 @@ struct Server {
     newest: Option<ClientId>,
 }
 
+/// Something that was done, or came of it.
+#[derive(Clone, Debug)]
+enum Line {
+    Op(Instant, PartiesOp),
+    Client(client::Event),
+    Server(usize, ServerEvent),
+}
+
 /// What was done, for the message of a panic, whoever panics.
 #[derive(Clone, Debug, Default)]
-struct Trace(Vec<String>);
+struct Trace(Vec<Line>);
 
 impl Drop for Trace {
     fn drop(&mut self) {
         if std::thread::panicking() {
             std::eprintln!("what was done:");
-            self.0.iter().enumerate().for_each(|(at, line)| std::eprintln!("{at:4}: {line}"));
+            for line in &self.0 {
+                match line {
+                    Line::Op(now, op) => std::eprintln!("t={} {op:?}", now.as_micros()),
+                    Line::Client(event) => std::eprintln!("    client: {event:?}"),
+                    Line::Server(at, event) => std::eprintln!("    server {at}: {event:?}"),
+                }
+            }
         }
     }
 }
@@ -154,7 +166,7 @@ impl Parties {
 
     /// Does one thing. What makes no sense now does nothing.
     pub fn apply(&mut self, op: &PartiesOp) {
-        self.trace.0.push(format!("t={} {op:?}", self.now.as_micros()));
+        self.trace.0.push(Line::Op(self.now, op.clone()));
         self.clean &= !op.is_fault();
         match *op {
             PartiesOp::Settle => self.settle(),
@@ -209,6 +221,10 @@ impl Parties {
             let _ = self.order(server, ServerCommand::VmCancelled);
         }
         self.apply(&PartiesOp::Settle);
+        if self.ledger.garbled {
+            // Who is told a wrong length waits for the rest as long as the link is there.
+            (0..self.pipes.len()).for_each(|_| self.break_link(0, true, true));
+        }
         if self.clean {
             self.ledger.check_ended("without any timer");
             if !self.ledger.lossy {

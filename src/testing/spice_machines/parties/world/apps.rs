@@ -41,7 +41,7 @@ impl Parties {
     }
 
     fn client_event(&mut self, event: &client::Event) {
-        self.trace.0.push(format!("  client: {event:?}"));
+        self.trace.0.push(Line::Client(event.clone()));
         self.ledger.client_event(event);
         let client::Event::Message { channel, packet } = event else { return };
         match &packet.message {
@@ -111,7 +111,7 @@ impl Parties {
     }
 
     fn server_event(&mut self, at: usize, event: ServerEvent) {
-        self.trace.0.push(format!("  server {at}: {event:?}"));
+        self.trace.0.push(Line::Server(at, event.clone()));
         match event {
             ServerEvent::Target(event) => self.target_event(at, &event),
             ServerEvent::Source(event) => self.source_event(at, &event),
