@@ -155,7 +155,7 @@ impl<B: Payload> DstInfo<B> {
 }
 
 /// Parses a destination whose fixed part takes `fixed_part` bytes; what is behind the strings is handed back.
-#[inline]
+#[inline(always)]
 fn parse_dst<'a>(
     message: &'static str,
     fixed_part: usize,
@@ -164,21 +164,16 @@ fn parse_dst<'a>(
     let (_, (port, tls_port, host_size, host_data, cert_subject_size, cert_subject_data)) = fixed!(message, body, {
         port: u16, tls_port: u16, host_size: u32, host_data: u32, cert_subject_size: u32, cert_subject_data: u32
     });
-    let host_end = host_data.wrapping_add(host_size);
-    let host = pointer(message, "host", body, host_data, host_size)
-        .map_err(|error| explain_old_layout(message, body, error))?;
-    if host_data == 0 || host_size == 0 || host.first() == Some(&0) {
-        return Err(explain_old_layout(
-            message,
-            body,
-            DecodeError::invalid(message, "host", "must not be null or empty", u64::from(host_data)),
-        ));
-    }
+    let (host, subject) = ((host_data, host_size), (cert_subject_data, cert_subject_size));
+    let names_host = |bytes: &&[u8]| !is_empty_string(host_data, bytes);
+    // No error here has a reason: so all of this stays in registers.
+    let (Some(host), Some(subject)) = (pointer(body, host).filter(names_host), pointer(body, subject)) else {
+        return Err(explain(message, body, host, subject));
+    };
     // A null offset means no subject, whatever its size says; the real client checks the size all the same.
-    let subject = pointer(message, "cert_subject", body, cert_subject_data, cert_subject_size)
-        .map_err(|error| explain_old_layout(message, body, error))?;
     let cert_subject = (cert_subject_data != 0).then_some(subject);
 
+    let host_end = host_data.wrapping_add(host_size);
     let host_in_place = length_u32(fixed_part) == host_data;
     let (subject_in_place, end) = match cert_subject {
         Some(_) => (cert_subject_data == host_end, cert_subject_data.wrapping_add(cert_subject_size)),
@@ -201,22 +196,36 @@ fn parse_dst<'a>(
 
 /// The bytes that an (offset, size) pair points at, checked without overflow.
 #[inline]
-fn pointer<'a>(
-    message: &'static str,
-    field: &'static str,
-    body: &'a [u8],
-    offset: u32,
-    size: u32,
-) -> Result<&'a [u8], DecodeError> {
+fn pointer(body: &[u8], (offset, size): (u32, u32)) -> Option<&[u8]> {
     let end = u64::from(offset).saturating_add(u64::from(size));
-    let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
-    range
-        .and_then(|(start, end)| body.get(start..end))
-        .ok_or_else(|| DecodeError::invalid(message, field, "offset and size must lie within the body", end))
+    body.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)
+}
+
+/// Whether what an offset points at is no string, or an empty one.
+#[inline]
+fn is_empty_string(offset: u32, bytes: &[u8]) -> bool {
+    offset == 0 || matches!(bytes.first(), None | Some(0))
+}
+
+/// What is wrong with the (offset, size) pairs of a body that cannot be read.
+#[cold]
+#[inline(never)]
+fn explain(message: &'static str, body: &[u8], host: (u32, u32), subject: (u32, u32)) -> DecodeError {
+    let outside = |field, (offset, size): (u32, u32)| {
+        let end = u64::from(offset).saturating_add(u64::from(size));
+        DecodeError::invalid(message, field, "offset and size must lie within the body", end)
+    };
+    let error = match pointer(body, host) {
+        None => outside("host", host),
+        Some(bytes) if is_empty_string(host.0, bytes) => {
+            DecodeError::invalid(message, "host", "must not be null or empty", u64::from(host.0))
+        }
+        Some(_) => outside("cert_subject", subject),
+    };
+    explain_old_layout(message, body, error)
 }
 
 /// Says so if a body that cannot be read has one of the layouts of old releases (spec/spice.md 4.7).
-#[cold]
 fn explain_old_layout(message: &'static str, body: &[u8], error: DecodeError) -> DecodeError {
     let word = |at: usize| {
         let bytes = body.get(at..at.saturating_add(4))?.try_into().ok()?;
@@ -240,7 +249,7 @@ fn explain_old_layout(message: &'static str, body: &[u8], error: DecodeError) ->
 }
 
 impl<'a> Body<'a> for DstInfo<&'a [u8]> {
-    #[inline]
+    #[inline(always)]
     fn parse(body: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         parse_dst("DstInfo", FIXED_PART_SIZE, body)
     }
@@ -307,7 +316,7 @@ impl<B> MigrateBeginSeamless<B> {
 }
 
 impl<'a> Body<'a> for MigrateBeginSeamless<&'a [u8]> {
-    #[inline]
+    #[inline(always)]
     fn parse(body: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         const MESSAGE: &str = "MigrateBeginSeamless";
         let (_, (.., src_mig_version)) = fixed!(MESSAGE, body, {

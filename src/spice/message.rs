@@ -11,11 +11,31 @@ use super::sub_list::SubList;
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::SpiceLimits;
 use crate::wire::{Encode, Payload, Writer, share};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// A body that can be parsed from the front of a slice; what is behind it is handed back.
 pub(crate) trait Body<'a>: Sized {
     fn parse(body: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError>;
+}
+
+/// Parses a body and wraps it up. A function of its own for each message, so that its result is built where
+/// the caller wants it: copies of it would cost more than the parse.
+#[inline(never)]
+fn whole<'a, T: Body<'a>, M>(body: &'a [u8], wrap: impl FnOnce(T) -> M) -> Result<(M, &'a [u8]), DecodeError> {
+    let (value, rest) = T::parse(body)?;
+    Ok((wrap(value), rest))
+}
+
+/// Encodes a body; a function of its own for each message.
+#[inline(never)]
+fn encode<T: Encode>(body: &T, dst: &mut [u8]) -> Result<usize, EncodeError> {
+    body.encode(dst)
+}
+
+/// Encodes a body; a function of its own for each message.
+#[inline(never)]
+fn encode_to<T: Encode>(body: &T, dst: &mut BytesMut) -> Result<(), EncodeError> {
+    body.encode_to(dst)
 }
 
 /// A message whose type this crate does not know for the channel: its bytes are kept. (With a type that it does
@@ -27,6 +47,18 @@ pub struct Unknown<B = Bytes> {
     pub ty: u16,
     /// The whole body.
     pub body: B,
+}
+
+impl<B: Payload> Encode for Unknown<B> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.body.as_ref().len()
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.put(self.body.as_ref());
+    }
 }
 
 /// Whether a message of the main channel can stand on this one.
@@ -54,6 +86,17 @@ pub trait Message: Encode + Sized + Clone + PartialEq + core::fmt::Debug {
     /// # Errors
     /// The body is malformed.
     fn from_body(channel: ChannelType, ty: u16, body: &Bytes) -> Result<(Self, Bytes), DecodeError>;
+}
+
+/// [`Message::from_body`] for the decoder: what is made of the message is built in its place by `keep`, since
+/// moving a message costs more than parsing it.
+pub(crate) trait Receive: Message {
+    fn receive<R>(
+        channel: ChannelType,
+        ty: u16,
+        body: &Bytes,
+        keep: impl FnOnce(Self, Bytes) -> R,
+    ) -> Result<R, DecodeError>;
 }
 
 macro_rules! messages {
@@ -127,12 +170,8 @@ macro_rules! messages {
             pub fn decode(channel: ChannelType, ty: u16, body: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
                 match ty {
                     $($e_type if in_scope($e_main, channel) => Ok(($enum::$e, body)),)*
-                    $($f_type if in_scope($f_main, channel) => {
-                        $f_body::parse(body).map(|(value, rest)| ($enum::$f(value), rest))
-                    })*
-                    $($p_type if in_scope($p_main, channel) => {
-                        $p_body::parse(body).map(|(value, rest)| ($enum::$p(value), rest))
-                    })*
+                    $($f_type if in_scope($f_main, channel) => whole(body, $enum::$f),)*
+                    $($p_type if in_scope($p_main, channel) => whole(body, $enum::$p),)*
                     _ => Ok(($enum::Unknown(Unknown { ty, body }), &[])),
                 }
             }
@@ -145,7 +184,7 @@ macro_rules! messages {
                     $(Self::$e => 0,)*
                     $(Self::$f(body) => body.encoded_len(),)*
                     $(Self::$p(body) => body.encoded_len(),)*
-                    Self::Unknown(unknown) => unknown.body.as_ref().len(),
+                    Self::Unknown(unknown) => unknown.encoded_len(),
                 }
             }
 
@@ -155,7 +194,7 @@ macro_rules! messages {
                     $(Self::$e => Ok(()),)*
                     $(Self::$f(body) => body.check(),)*
                     $(Self::$p(body) => body.check(),)*
-                    Self::Unknown(_) => Ok(()),
+                    Self::Unknown(unknown) => unknown.check(),
                 }
             }
 
@@ -165,7 +204,28 @@ macro_rules! messages {
                     $(Self::$e => {})*
                     $(Self::$f(body) => body.write(writer),)*
                     $(Self::$p(body) => body.write(writer),)*
-                    Self::Unknown(unknown) => writer.put(unknown.body.as_ref()),
+                    Self::Unknown(unknown) => unknown.write(writer),
+                }
+            }
+
+            // One look at the variant instead of three.
+            #[inline]
+            fn encode(&self, dst: &mut [u8]) -> Result<usize, EncodeError> {
+                match self {
+                    $(Self::$e => Ok(0),)*
+                    $(Self::$f(body) => encode(body, dst),)*
+                    $(Self::$p(body) => encode(body, dst),)*
+                    Self::Unknown(unknown) => encode(unknown, dst),
+                }
+            }
+
+            #[inline]
+            fn encode_to(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+                match self {
+                    $(Self::$e => Ok(()),)*
+                    $(Self::$f(body) => encode_to(body, dst),)*
+                    $(Self::$p(body) => encode_to(body, dst),)*
+                    Self::Unknown(unknown) => encode_to(unknown, dst),
                 }
             }
         }
@@ -173,6 +233,7 @@ macro_rules! messages {
         impl Message for $enum {
             const LISTS: bool = $lists;
 
+            #[inline]
             fn body_limit(ty: u16, limits: &SpiceLimits) -> (&'static str, u32) {
                 if ty == $migrate_data { ("migrate_data", limits.migrate_data) } else { (stringify!($body), limits.$body) }
             }
@@ -186,8 +247,40 @@ macro_rules! messages {
             }
 
             fn from_body(channel: ChannelType, ty: u16, body: &Bytes) -> Result<(Self, Bytes), DecodeError> {
-                let (message, rest) = $enum::decode(channel, ty, body.as_ref())?;
-                Ok((message.map(&mut |part| share(body, part)), share(body, rest)))
+                Self::receive(channel, ty, body, |message, extra| (message, extra))
+            }
+        }
+
+        impl Receive for $enum {
+            #[inline]
+            fn receive<R>(
+                channel: ChannelType,
+                ty: u16,
+                body: &Bytes,
+                keep: impl FnOnce(Self, Bytes) -> R,
+            ) -> Result<R, DecodeError> {
+                match ty {
+                    $($e_type if in_scope($e_main, channel) => Ok(keep($enum::$e, share(body, body))),)*
+                    $($f_type if in_scope($f_main, channel) => {
+                        #[inline(never)]
+                        fn fixed<R>(body: &Bytes, keep: impl FnOnce($enum, Bytes) -> R) -> Result<R, DecodeError> {
+                            let (value, rest) = $f_body::parse(body)?;
+                            let extra = share(body, rest);
+                            Ok(keep($enum::$f(value), extra))
+                        }
+                        fixed(body, keep)
+                    })*
+                    $($p_type if in_scope($p_main, channel) => {
+                        #[inline(never)]
+                        fn payload<R>(body: &Bytes, keep: impl FnOnce($enum, Bytes) -> R) -> Result<R, DecodeError> {
+                            let (value, rest) = $p_body::parse(body)?;
+                            let extra = share(body, rest);
+                            Ok(keep($enum::$p(value.map(&mut |part| share(body, part))), extra))
+                        }
+                        payload(body, keep)
+                    })*
+                    _ => Ok(keep($enum::Unknown(Unknown { ty, body: share(body, body) }), Bytes::new())),
+                }
             }
         }
     };

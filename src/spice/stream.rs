@@ -4,16 +4,16 @@
 //! how its server's messages are framed, and the other way round), and whoever sees both tells them. The
 //! [connections](super::connection) do so for a live link, an analyser does so for a capture.
 
-use super::header::{HeaderKind, Packet};
+use super::header::{DataHeader, HeaderKind, Packet};
 use super::ids::{ChannelType, CommonCaps, LinkError, Mechanism};
 use super::link::{AuthMechanism, LinkHeader, LinkMess, LinkReply, LinkResult, MAGIC, Ticket};
-use super::message::{Body, ClientMessage, Message, ServerMessage};
+use super::message::{Body, ClientMessage, Receive, ServerMessage};
 use super::sub_list::sub_messages;
 use crate::error::DecodeError;
 use crate::limits::SpiceLimits;
 use crate::wire::StreamDecode;
 use alloc::collections::VecDeque;
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// What a client sends on a link, in the order in which it may come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -78,21 +78,23 @@ struct DataStage<M> {
     pending: VecDeque<(bool, Packet<M>)>,
 }
 
-impl<M: Message> DataStage<M> {
+impl<M: Receive> DataStage<M> {
     const fn new() -> Self {
         Self { received: 0, pending: VecDeque::new() }
     }
 
-    /// The next packet, and whether it is a sub-message.
-    fn next(
+    /// The next packet as an item; `item` is told whether it is a sub-message.
+    #[inline]
+    fn next<I>(
         &mut self,
         src: &mut BytesMut,
         kind: HeaderKind,
         channel: ChannelType,
         limits: &SpiceLimits,
-    ) -> Result<Option<(bool, Packet<M>)>, DecodeError> {
-        if let Some(next) = self.pending.pop_front() {
-            return Ok(Some(next));
+        item: impl FnOnce(bool, Packet<M>) -> I,
+    ) -> Result<Option<I>, DecodeError> {
+        if let Some((sub, packet)) = self.pending.pop_front() {
+            return Ok(Some(item(sub, packet)));
         }
         let Some(header) = kind.parse(src) else { return Ok(None) };
         let (what, limit) = M::body_limit(header.ty, limits);
@@ -103,24 +105,35 @@ impl<M: Message> DataStage<M> {
         if src.len().saturating_sub(kind.size()) < size {
             return Ok(None);
         }
-        src.advance(kind.size());
-        let body = src.split_to(size).freeze();
+        let mut body = src.split_to(size.saturating_add(kind.size())).freeze();
+        body.advance(kind.size());
         self.received = self.received.saturating_add(1);
         let serial = Some(header.serial.unwrap_or(self.received));
-        let (message, extra) = M::from_body(channel, header.ty, &body)?;
-        let packet = Packet { message, serial, sub_list: header.sub_list, extra };
-        let list = if header.sub_list != 0 {
-            sub_messages(channel, &body, header.sub_list, limits.sub_messages)?
-        } else if header.ty == LIST && M::LISTS {
-            sub_messages(channel, &body, 0, limits.sub_messages)?
-        } else {
-            return Ok(Some((false, packet)));
-        };
-        for (message, extra) in list {
+        if header.sub_list != 0 || (header.ty == LIST && M::LISTS) {
+            self.list(header, serial, &body, channel, limits)?;
+            return Ok(self.pending.pop_front().map(|(sub, packet)| item(sub, packet)));
+        }
+        M::receive(channel, header.ty, &body, |message, extra| {
+            Some(item(false, Packet { message, serial, sub_list: 0, extra }))
+        })
+    }
+
+    /// Takes a list of sub-messages apart, and the message that carries it.
+    #[cold]
+    fn list(
+        &mut self,
+        header: DataHeader,
+        serial: Option<u64>,
+        body: &Bytes,
+        channel: ChannelType,
+        limits: &SpiceLimits,
+    ) -> Result<(), DecodeError> {
+        let (message, extra) = M::from_body(channel, header.ty, body)?;
+        for (message, extra) in sub_messages(channel, body, header.sub_list, limits.sub_messages)? {
             self.pending.push_back((true, Packet { message, serial, sub_list: 0, extra }));
         }
-        self.pending.push_back((false, packet));
-        Ok(self.pending.pop_front())
+        self.pending.push_back((false, Packet { message, serial, sub_list: header.sub_list, extra }));
+        Ok(())
     }
 }
 
@@ -205,10 +218,9 @@ impl StreamDecode for ClientStream {
                 }
                 ClientStage::Data => {
                     let Some(kind) = self.negotiation.header() else { return Ok(None) };
-                    let next = self.data.next(src, kind, self.channel, &self.limits)?;
-                    return Ok(next.map(|(sub, packet)| {
+                    return self.data.next(src, kind, self.channel, &self.limits, |sub, packet| {
                         if sub { ClientItem::SubMessage(packet) } else { ClientItem::Message(packet) }
-                    }));
+                    });
                 }
                 ClientStage::Sasl if src.is_empty() => return Ok(None),
                 ClientStage::Sasl => {
@@ -298,12 +310,9 @@ impl StreamDecode for ServerStream {
             }
             ServerStage::Data => {
                 let Some(kind) = self.negotiation.header() else { return Ok(None) };
-                let next = self.data.next(src, kind, self.channel, &self.limits)?;
-                Ok(next.map(
-                    |(sub, packet)| {
-                        if sub { ServerItem::SubMessage(packet) } else { ServerItem::Message(packet) }
-                    },
-                ))
+                self.data.next(src, kind, self.channel, &self.limits, |sub, packet| {
+                    if sub { ServerItem::SubMessage(packet) } else { ServerItem::Message(packet) }
+                })
             }
             // The first byte is named, not their number, which depends on how the stream was cut.
             ServerStage::Refused => match src.first() {

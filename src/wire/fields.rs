@@ -1,6 +1,6 @@
 //! Parsing of fixed fields, little-endian, with nom. No nom type leaves this module's users.
 
-use crate::error::DecodeError;
+use crate::error::{DecodeError, to_u64};
 
 /// Parsers over a whole body. Their error carries nothing: [`short_field`] finds the field, in the cold path.
 pub(crate) mod parse {
@@ -49,7 +49,11 @@ macro_rules! fixed {
         const SIZE: usize = 0 $(+ size_of::<$type>())+;
         let input: &[u8] = $input;
         let short = || {
-            $crate::wire::short_field($message, &[$((stringify!($field), size_of::<$type>())),+], input.len())
+            let fields = [$((stringify!($field), size_of::<$type>())),+];
+            let (field, needed, left) = $crate::wire::short_field(&fields, input.len());
+            // Written out, so that the compiler sees an error here and keeps the good path apart from it.
+            let kind = $crate::error::DecodeErrorKind::Short { needed, left };
+            $crate::error::DecodeError { message: $message, field, kind }
         };
         let (rest, head) = $crate::wire::parse::slice(SIZE)(input).map_err(|_| short())?;
         let (_, values) = nom::Parser::parse(&mut ($($crate::wire::parse::$type,)+), head).map_err(|_| short())?;
@@ -58,17 +62,18 @@ macro_rules! fixed {
 }
 pub(crate) use fixed;
 
-/// The first of `fields` (name, size) that does not fit into `have` bytes.
+/// The first of `fields` (name, size) that does not fit into `have` bytes, what it needs and what is left for it.
 #[cold]
-pub(crate) fn short_field(message: &'static str, fields: &[(&'static str, usize)], have: usize) -> DecodeError {
+#[inline(never)]
+pub(crate) fn short_field(fields: &[(&'static str, usize)], have: usize) -> (&'static str, u64, u64) {
     let mut left = have;
     for &(field, size) in fields {
         match left.checked_sub(size) {
             Some(rest) => left = rest,
-            None => return DecodeError::short(message, field, size, left),
+            None => return (field, to_u64(size), to_u64(left)),
         }
     }
-    DecodeError::short(message, "body", have, have)
+    ("body", to_u64(have), to_u64(have))
 }
 
 /// The next `size` bytes of a body, as `field`.

@@ -37,9 +37,7 @@ pub trait Encode {
         let Some(room) = dst.get_mut(..needed) else {
             return Err(EncodeError::ShortBuffer { needed, got });
         };
-        let mut writer = Writer { rest: room, overrun: false };
-        self.write(&mut writer);
-        debug_assert!(writer.rest.is_empty() && !writer.overrun, "encoded_len must be exact");
+        Writer::fill(room, |writer| self.write(writer));
         Ok(needed)
     }
 
@@ -52,12 +50,8 @@ pub trait Encode {
         self.check()?;
         let start = dst.len();
         dst.resize(start.saturating_add(self.encoded_len()), 0);
-        let room = dst.get_mut(start..).unwrap_or_default();
-        let written = self.encode(room).map(|_| ());
-        if written.is_err() {
-            dst.truncate(start);
-        }
-        written
+        Writer::fill(dst.get_mut(start..).unwrap_or_default(), |writer| self.write(writer));
+        Ok(())
     }
 
     /// Encodes into a new vector.
@@ -80,9 +74,21 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    /// Has all of `room` written.
+    #[inline(always)]
+    fn fill(room: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) {
+        let mut writer = Writer { rest: room, overrun: false };
+        write(&mut writer);
+        debug_assert!(writer.rest.is_empty() && !writer.overrun, "encoded_len must be exact");
+    }
+
     /// Copies `bytes`.
     #[inline(always)]
     pub fn put(&mut self, bytes: &[u8]) {
+        // Fields that may be empty mostly are; a call to copy nothing would cost as much as a fixed part.
+        if bytes.is_empty() {
+            return;
+        }
         match core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((head, tail)) => {
                 head.copy_from_slice(bytes);

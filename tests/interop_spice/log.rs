@@ -51,18 +51,22 @@ impl<N: Clone + Debug> Log<N> {
 
     /// The same, for notes behind `mark` only.
     #[track_caller]
-    pub fn wait_after<T>(&self, mark: usize, what: &str, mut find: impl FnMut(&N) -> Option<T>) -> T {
-        let (mut from, end) = (mark, std::time::Instant::now() + PATIENCE);
+    pub fn wait_after<T>(&self, mark: usize, what: &str, find: impl FnMut(&N) -> Option<T>) -> T {
+        self.look(mark, PATIENCE, find).unwrap_or_else(|| panic!("{}: {what} did not come\n{self}", self.name))
+    }
+
+    /// The same, for a time of the caller's choice; `None` when it is up.
+    pub fn look<T>(&self, mark: usize, time: Duration, mut find: impl FnMut(&N) -> Option<T>) -> Option<T> {
+        let (mut from, end) = (mark, std::time::Instant::now() + time);
         let mut entries = self.locked();
         loop {
             if let Some(found) = entries[from..].iter().find_map(|(_, note)| find(note)) {
-                return found;
+                return Some(found);
             }
             from = entries.len();
             let left = end.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
-                drop(entries);
-                panic!("{}: {what} did not come\n{self}", self.name);
+                return None;
             }
             let waited = self.notes.1.wait_timeout_while(entries, left, |entries| entries.len() <= from);
             entries = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -182,7 +182,7 @@ fn seamless() {
     source.round_trip(11);
     complete(&source, &target);
     wait_settled(&target, Start::Seamless);
-    target.round_trip(2);
+    target.ping_until_gone(&source);
     wait_completed(&source);
     wait_address(&client, target.port);
     // What the target had sent before the switch is acted upon behind it.
@@ -306,11 +306,13 @@ fn cancel(seamless: bool) {
     let client = client_of(&source, &GtkOptions::default());
     source.announce(target.port);
     assert!(source.wait_answer());
-    if seamless {
-        // As in `seamless`: without it spice-gtk would not close the target's main link.
-        target.ping(ChannelId::MAIN, 1);
-    }
     source.tell(ServerCommand::VmCancelled);
+    if seamless {
+        // spice-gtk closes the target's main link only after something has come on it.
+        target.ping_until(&target, "the client to leave", |note| {
+            matches!(note, Note::Target(Arrival::Gone { .. })).then_some(())
+        });
+    }
     wait_gone(&target);
     assert_eq!(target.clients(), 0);
     let mark = client.mark();
@@ -326,7 +328,7 @@ fn cancel(seamless: bool) {
     assert!(answered);
     complete(&source, &second);
     wait_settled(&second, if seamless { Start::Seamless } else { Start::Afresh });
-    second.round_trip(2);
+    second.ping_until_gone(&source);
     let at_second = |event: &Value| event["event"] == "migration-state" && event["port"] == second.port.to_string();
     assert!(client.wait_after(mark, at_second, PATIENCE).is_some(), "{:#?}", client.events());
     source.log.wait_after(mark_of_source, "the end of the second attempt", |note| {
@@ -386,7 +388,7 @@ fn ticket_right() {
     assert!(source.wait_answer());
     complete(&source, &target);
     wait_settled(&target, Start::Seamless);
-    target.round_trip(2);
+    target.ping_until_gone(&source);
     wait_completed(&source);
     wait_address(&client, target.port);
     finish(client, source, &[Outcome::Completed], [target]);

@@ -10,7 +10,7 @@ use handover::spice::endpoint::{ServerCommand, ServerConfig, ServerEndpoint, Ser
 use handover::spice::link::PublicKey;
 use handover::spice::main_channel::{ChannelsList, Init};
 use handover::spice::migrate_data::MigrateDataHeader;
-use handover::spice::source::{Event as Departure, Outcome};
+use handover::spice::source::{ClientLoss, Event as Departure, Outcome};
 use handover::spice::target::Event as Arrival;
 use handover::spice::{
     ChannelId, ChannelType, ClientId, ClientMessage, DstInfo, LinkError, LinkId, Packet, Port, ServerMessage, Unknown,
@@ -21,6 +21,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 pub const INPUTS: ChannelId = ChannelId::new(ChannelType::INPUTS, 0);
 
@@ -28,6 +29,9 @@ pub const INPUTS: ChannelId = ChannelId::new(ChannelType::INPUTS, 0);
 const INPUTS_INIT: Unknown = Unknown { ty: 101, body: Bytes::from_static(&[0, 0]) };
 /// What the client answers, in its words.
 pub const KEY_MODIFIERS_TYPE: u16 = 103;
+
+/// Real servers take longer.
+const PING_INTERVAL: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
@@ -358,11 +362,37 @@ impl Server {
         self.wait_pong(ChannelId::MAIN, id);
     }
 
+    /// Pings the client here, again and again as real servers do, until `other` has noted what `find` looks for.
+    #[track_caller]
+    pub fn ping_until<T>(&self, other: &Self, what: &str, mut find: impl FnMut(&Note) -> Option<T>) -> T {
+        let end = std::time::Instant::now() + PATIENCE;
+        let mut id = 1000;
+        loop {
+            self.ping(ChannelId::MAIN, id);
+            if let Some(found) = other.log.look(0, PING_INTERVAL, &mut find) {
+                return found;
+            }
+            assert!(std::time::Instant::now() < end, "{what} did not come\n{}\n{}", other.log, self.log);
+            id += 1;
+        }
+    }
+
     #[track_caller]
     pub fn clients(&self) -> usize {
         let (reply, answer) = channel();
         self.order(Order::Clients(reply));
         answer.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the server is gone\n{}", self.log))
+    }
+
+    /// Pings the client here until `source` has seen it go, by itself. A seamless move does not end before:
+    /// spice-gtk closes the source's main link only after something has come on the target's (spec/spice.md 7).
+    #[track_caller]
+    pub fn ping_until_gone(&self, source: &Self) {
+        let reason = self.ping_until(source, "the client to leave", |note| match note {
+            Note::Source(Departure::ClientGone { reason, .. }) => Some(*reason),
+            _ => None,
+        });
+        assert_eq!(reason, ClientLoss::Closed, "{}", source.log);
     }
 
     /// How the attempts have ended, all so far.

@@ -9,7 +9,7 @@ use crate::server_party::{Options, Server};
 use crate::support::gtk::Spicy;
 use crate::support::require;
 use handover::spice::endpoint::{ServerCommand, ServerConfig};
-use handover::spice::source::{ClientLoss, Event as Departure, Outcome};
+use handover::spice::source::{Event as Departure, Outcome};
 use handover::spice::target::{Event as Arrival, Start};
 use handover::spice::{ChannelId, ClientMessage};
 
@@ -40,10 +40,7 @@ fn wait_attached(server: &Server) {
 #[track_caller]
 fn assert_moved(mut client: Spicy, source: Server, target: Server) {
     target.round_trip(2);
-    // Gone by itself, and not because the time was up.
-    source.wait_source("the client to leave", |event| {
-        matches!(event, Departure::ClientGone { reason: ClientLoss::Closed, .. }).then_some(())
-    });
+    target.ping_until_gone(&source);
     source.wait_source("the end of the attempt", |event| {
         matches!(event, Departure::Ended { outcome: Outcome::Completed, .. }).then_some(())
     });

@@ -9,7 +9,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 /// From, event, to.
-type Taken = BTreeSet<[String; 3]>;
+pub type Taken = BTreeSet<[String; 3]>;
 
 #[derive(Clone, Default)]
 struct Listener(Arc<Mutex<Taken>>);
@@ -53,15 +53,20 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
+/// What `run` takes.
+pub fn taken(run: impl FnOnce()) -> Taken {
+    let listener = Listener::default();
+    tracing::subscriber::with_default(listener.clone(), run);
+    listener.0.lock().expect("nobody panics with it").clone()
+}
+
 /// Every transition that `run` takes is a row of the table, and every row is taken but the `unreachable` ones.
 pub fn check<S, E>(table: &Table<S, E>, unreachable: &[(&str, &str)], run: impl FnOnce())
 where
     S: Copy + Debug,
     E: Copy + Debug,
 {
-    let listener = Listener::default();
-    tracing::subscriber::with_default(listener.clone(), run);
-    let taken = listener.0.lock().expect("nobody panics with it").clone();
+    let taken = taken(run);
     let row = |row: &handover::machine::Row<S, E>| [row.from, row.to].map(|state| format!("{state:?}"));
     let rows: Taken = table
         .rows

@@ -293,11 +293,14 @@ pub fn run_roundtrip(bytes: &[u8]) {
             stream.extend(sample.packet.framed(kind, 1).to_vec().expect("it is good"));
             let mut decoder = ServerStream::new(LIMITS);
             decoder.set_link(&mess);
-            same(&sample, items(decoder, &stream).iter().filter_map(|item| match item {
-                ServerItem::Message(packet) => Some((false, packet)),
-                ServerItem::SubMessage(packet) => Some((true, packet)),
-                _ => None,
-            }));
+            same(
+                &sample,
+                items(decoder, &stream).iter().filter_map(|item| match item {
+                    ServerItem::Message(packet) => Some((false, packet)),
+                    ServerItem::SubMessage(packet) => Some((true, packet)),
+                    _ => None,
+                }),
+            );
         }
         2 | 3 => {
             let sample = client_packet(channel.ty, kind, c);
@@ -305,11 +308,14 @@ pub fn run_roundtrip(bytes: &[u8]) {
             stream.extend(sample.packet.framed(kind, 1).to_vec().expect("it is good"));
             let mut decoder = ClientStream::new(LIMITS);
             decoder.set_reply(&reply);
-            same(&sample, items(decoder, &stream).iter().filter_map(|item| match item {
-                ClientItem::Message(packet) => Some((false, packet)),
-                ClientItem::SubMessage(packet) => Some((true, packet)),
-                _ => None,
-            }));
+            same(
+                &sample,
+                items(decoder, &stream).iter().filter_map(|item| match item {
+                    ClientItem::Message(packet) => Some((false, packet)),
+                    ClientItem::SubMessage(packet) => Some((true, packet)),
+                    _ => None,
+                }),
+            );
         }
         4 => {
             let (mess, ticket) = (link_mess(c), ticket(c));
@@ -353,10 +359,7 @@ fn items<D: StreamDecode>(mut decoder: D, stream: &[u8]) -> Vec<D::Item> {
 }
 
 /// The sub-messages, then the packet that carries them.
-fn same<'p, M: Message + 'p>(
-    sample: &Sample<M>,
-    came: impl Iterator<Item = (bool, &'p crate::spice::Packet<M>)>,
-) {
+fn same<'p, M: Message + 'p>(sample: &Sample<M>, came: impl Iterator<Item = (bool, &'p crate::spice::Packet<M>)>) {
     let mut subs = Vec::new();
     let mut packets = Vec::new();
     for (sub, packet) in came {

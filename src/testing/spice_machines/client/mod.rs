@@ -124,9 +124,7 @@ fn said(number: u8, token: u32) -> ServerMessage {
         3 => ServerMessage::MigrateCancel,
         4 => ServerMessage::MigrateEnd,
         5 => ServerMessage::MigrateSwitchHost(destination(number / 20)),
-        6 | 7 => {
-            ServerMessage::Migrate(Migrate { flags: MigrateFlags::NEED_FLUSH | MigrateFlags::NEED_DATA_TRANSFER })
-        }
+        6 | 7 => ServerMessage::Migrate(Migrate { flags: MigrateFlags::NEED_FLUSH | MigrateFlags::NEED_DATA_TRANSFER }),
         8 => ServerMessage::Migrate(Migrate { flags: MigrateFlags::from_bits_retain(u32::from(number / 20) % 4) }),
         9 | 10 => ServerMessage::MigrateData(MigrateData { data: body }),
         11 => ServerMessage::DstSeamlessAck,
@@ -168,8 +166,7 @@ pub struct ClientSubject {
 
 impl ClientSubject {
     fn config(choices: &mut Choices<'_>) -> Config {
-        let mut config = Config::default();
-        config.auto_reply = !choices.one_in(4);
+        let mut config = Config { auto_reply: !choices.one_in(4), ..Config::default() };
         if choices.one_in(8) {
             config.tls = TlsPolicy::Required;
         }
@@ -200,7 +197,7 @@ impl ClientSubject {
         let home = |channel| Pick { channel, which: 0 };
         let away = |channel| Pick { channel, which: 2 };
         let waiting: Vec<&Seen> = self.links.iter().filter(|seen| !seen.linked).collect();
-        if !waiting.is_empty() && number % 8 != 0 {
+        if !waiting.is_empty() && !number.is_multiple_of(8) {
             let seen = waiting[usize::from(number) % waiting.len()];
             let channel = (0..4).find(|&channel| channel_id(channel) == seen.channel).unwrap_or(0);
             let newest = self.links.iter().rev().find(|other| other.channel == seen.channel);
@@ -222,10 +219,8 @@ impl ClientSubject {
             State::ReadySeamless if number % 8 == 1 => ClientOp::Say(away(channel), 15),
             State::ReadySeamless => ClientOp::Say(home(channel), if number % 8 == 2 { 48 } else { 6 }),
             State::Moving if number % 16 == 3 => ClientOp::Say(away(0), 5),
-            State::Joining | State::JoiningSeamless => {
-                ClientOp::Say(home(0), 1 + (number >> 3) % 5)
-            }
-            State::Moving => ClientOp::Say(home(channel), if number % 2 == 0 { 6 } else { 9 }),
+            State::Joining | State::JoiningSeamless => ClientOp::Say(home(0), 1 + (number >> 3) % 5),
+            State::Moving => ClientOp::Say(home(channel), if number.is_multiple_of(2) { 6 } else { 9 }),
             State::AwaitingInit if number % 4 == 1 => ClientOp::Say(home(channel), 15),
             State::AwaitingInit => ClientOp::Say(home(0), 0),
             _ => ClientOp::Send(channel, 8),

@@ -19,7 +19,6 @@ use bytes::Bytes;
 use core::time::Duration;
 
 /// Main and three more.
-
 const CHANNELS: usize = 4;
 
 /// One thing that happens to a source. Links are named by their client and channel.
@@ -83,11 +82,9 @@ impl SourceOp {
                 lacks: if c.one_in(3) { c.byte() } else { 0 },
                 arriving: c.one_in(4),
             },
-            108..=120 => Self::AttachChannel {
-                client: client(c),
-                channel: channel(c),
-                flags: c.one_in(4).then(|| c.byte()),
-            },
+            108..=120 => {
+                Self::AttachChannel { client: client(c), channel: channel(c), flags: c.one_in(4).then(|| c.byte()) }
+            }
             121..=126 => Self::Settle(client(c)),
             127..=138 => Self::Close(client(c), channel(c)),
             139..=190 => Self::Say(client(c), channel(c), c.byte()),
@@ -249,12 +246,9 @@ impl SourceSubject {
         match *op {
             // No further than one step.
             SourceOp::Forward(_) | SourceOp::Timeout => Input::Timeout,
-            SourceOp::Attach { client, link: at, lacks, arriving } => Input::Attached {
-                client: ClientId(client.into()),
-                link: link(client, at),
-                caps: caps(lacks),
-                arriving,
-            },
+            SourceOp::Attach { client, link: at, lacks, arriving } => {
+                Input::Attached { client: ClientId(client.into()), link: link(client, at), caps: caps(lacks), arriving }
+            }
             SourceOp::AttachChannel { client, channel, flags } => {
                 let id = channel_id(channel);
                 let usual = MigrateFlags::for_channel(id.ty);

@@ -3,7 +3,9 @@
 use super::super::trial::{Expected, Reference};
 use crate::machine::Machine;
 use crate::spice::source::{AttemptId, ClientLoss, Config, Event, Input, Outcome, Output, Source};
-use crate::spice::{ChannelId, ClientId, ClientMessage, DstInfo, LinkId, MainCaps, MigrateFlags, Packet, ServerMessage};
+use crate::spice::{
+    ChannelId, ClientId, ClientMessage, DstInfo, LinkId, MainCaps, MigrateFlags, Packet, ServerMessage,
+};
 use crate::time::Instant;
 use crate::wire::Encode;
 use std::collections::{BTreeSet, VecDeque};

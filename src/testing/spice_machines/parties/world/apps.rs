@@ -55,7 +55,8 @@ impl Parties {
                 for number in [1, 2] {
                     let caps = Capabilities::default();
                     // It is there already in a session that goes on.
-                    let _ = self.client.command(self.now, Command::OpenChannel { channel: super::channel(number), caps });
+                    let _ =
+                        self.client.command(self.now, Command::OpenChannel { channel: super::channel(number), caps });
                 }
             }
             _ => {}
@@ -151,7 +152,8 @@ impl Parties {
         match event {
             source::Event::MigrateDataWanted { link, channel } => {
                 let data = super::super::super::target::state_of(channel.ty);
-                let result = self.servers[at].endpoint.command(self.now, ServerCommand::MigrateData { link: *link, data });
+                let result =
+                    self.servers[at].endpoint.command(self.now, ServerCommand::MigrateData { link: *link, data });
                 self.check(result);
             }
             source::Event::Message { link, packet } => {

@@ -147,8 +147,10 @@ impl SourceModel {
             closes.extend(self.client(*id).channels.iter().map(|channel| channel.link));
         }
         self.clients.retain(|client| !must.go.iter().any(|(id, _)| *id == client.id));
-        let closed: Vec<LinkId> =
-            outputs.iter().filter_map(|output| if let Output::Close(link) = output { Some(*link) } else { None }).collect();
+        let closed: Vec<LinkId> = outputs
+            .iter()
+            .filter_map(|output| if let Output::Close(link) = output { Some(*link) } else { None })
+            .collect();
         if closed.iter().copied().collect::<BTreeSet<_>>() != closes || closed.len() != closes.len() {
             return broken("S3", format_args!("closed are {closed:?}, not {closes:?}"));
         }
@@ -175,7 +177,9 @@ impl SourceModel {
                 Output::Event(Event::Ended { attempt: AttemptId(number), outcome }) if open == Some(*number) => {
                     (open, ended) = (None, Some(*outcome));
                 }
-                Output::Event(Event::ClientsReady { attempt: AttemptId(number), connected }) if open == Some(*number) => {
+                Output::Event(Event::ClientsReady { attempt: AttemptId(number), connected })
+                    if open == Some(*number) =>
+                {
                     let linked = self.clients.iter().any(|client| self.has_linked(client));
                     let awaited = self.clients.iter().any(|client| self.is_awaited(client));
                     let reported = self.attempt.as_ref().is_some_and(|attempt| attempt.reported);

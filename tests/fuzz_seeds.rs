@@ -1,0 +1,123 @@
+//! Every committed seed of the fuzz targets (fuzz/seeds), through the same oracles, on stable Rust.
+//!
+//! A seed is the whole input of its target. Those that are called `fixed-…` once showed a fault.
+
+#[path = "machines_spice/rows.rs"]
+#[allow(dead_code, reason = "the other test needs more of it")]
+mod rows;
+
+use handover::testing::spice_machines::{
+    run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
+};
+use std::path::{Path, PathBuf};
+
+/// The targets with their oracles.
+type Oracle = fn(&[u8]);
+const TARGETS: [(&str, Oracle); 7] = [
+    ("spice_link", run_link),
+    ("spice_data", run_data),
+    ("spice_roundtrip", run_roundtrip),
+    ("spice_source", run_source),
+    ("spice_target", run_target),
+    ("spice_client", run_client),
+    ("spice_parties", run_parties),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// The package that is published has no fuzz/.
+fn is_packaged() -> bool {
+    let packaged = !root().exists();
+    if packaged {
+        println!("skipped: fuzz/ is not part of the published package");
+    }
+    packaged
+}
+
+/// The seeds of a target, by name.
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = root().join("seeds").join(target);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut seeds: Vec<(String, Vec<u8>)> = entries
+        .map(|entry| {
+            let path = entry.expect("it can be listed").path();
+            let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+            (name, std::fs::read(&path).expect("it can be read"))
+        })
+        .collect();
+    seeds.sort();
+    assert!(seeds.len() >= 10, "{target} has {} seeds", seeds.len());
+    seeds
+}
+
+fn replay(target: &str) {
+    if is_packaged() {
+        return;
+    }
+    let (_, oracle) = TARGETS.iter().find(|(name, _)| *name == target).expect("it is in the table");
+    for (name, bytes) in seeds(target) {
+        println!("{target}/{name}");
+        oracle(&bytes);
+    }
+}
+
+macro_rules! replays {
+    ($($target:ident)+) => {$(
+        #[test]
+        fn $target() {
+            replay(stringify!($target));
+        }
+    )+};
+}
+
+replays! { spice_link spice_data spice_roundtrip spice_source spice_target spice_client spice_parties }
+
+/// The seeds of the machines lead deep enough for a fuzzer to start from.
+#[test]
+fn seeds_get_far() {
+    let far = [
+        ("spice_source", "Connected", "CompletedWithClients"),
+        ("spice_source", "Announced", "CompletedWithClients"),
+        ("spice_source", "WaitDisconnect", "AllGone"),
+        ("spice_source", "WaitConnect", "ConnectTimeout"),
+        ("spice_target", "MigWait", "RefuseSeamless"),
+        ("spice_target", "SeamlessWait", "AllData"),
+        ("spice_target", "Starting", "Init"),
+        ("spice_client", "Ready", "End"),
+        ("spice_client", "AwaitingInit", "Init"),
+        ("spice_client", "Moving", "AllMoved"),
+        ("spice_client", "Moving", "TargetLost"),
+        ("spice_client", "JoiningSeamless", "AllLinked"),
+        ("spice_client", "Ready", "SwitchHost"),
+        ("spice_parties", "Moving", "AllMoved"),
+        ("spice_parties", "AwaitingInit", "Init"),
+        ("spice_parties", "Switching", "MainLinked"),
+    ];
+    if is_packaged() {
+        return;
+    }
+    for (target, from, on) in far {
+        let taken = rows::taken(|| replay(target));
+        let is_taken = taken.iter().any(|[state, event, _]| state == from && event == on);
+        assert!(is_taken, "no seed of {target} takes {from} + {on}");
+    }
+}
+
+/// Each target is a few lines over an oracle that is replayed here.
+#[test]
+fn every_target_is_replayed() {
+    if is_packaged() {
+        return;
+    }
+    let folder = root().join("fuzz_targets");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("it can be read");
+        assert!(TARGETS.iter().any(|(target, _)| *target == name), "{name} is not replayed");
+        assert!(text.contains(&format!("run_{}(", name.trim_start_matches("spice_"))), "{name} runs something else");
+    }
+}
