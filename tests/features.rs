@@ -79,7 +79,7 @@ fn sub_messages_come_once_and_before_their_message() {
     let (mut client, mut server) = pair(caps);
     link(&mut client, &mut server, caps);
     let channels = ServerMessage::ChannelsList(ChannelsList::from_iter([ChannelId::new(ChannelType::INPUTS, 0)]));
-    let list = SubList::new(&[ServerMessage::AgentConnected, channels.clone()]).unwrap();
+    let list = SubList::new(&[ServerMessage::AgentConnected, channels]).unwrap();
     let mut down = BytesMut::new();
     server.send(&ServerMessage::List(list).into(), &mut down).unwrap();
     server.send(&ServerMessage::MigrateEnd.into(), &mut down).unwrap();

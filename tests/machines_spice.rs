@@ -106,3 +106,19 @@ fn three_parties_get_everywhere() {
         assert!(ends.get(&key).is_some_and(|&count| count >= 20), "{outcome:?} is seldom reached: {ends:#?}");
     }
 }
+
+/// From A to B, back to A, and to B once more, with both applications talking all the time.
+#[test]
+fn three_parties_there_and_back() {
+    let talk =
+        [0, 1, 2].into_iter().flat_map(|channel| [PartiesOp::ClientSends(channel), PartiesOp::ServerSends(channel)]);
+    let mut parties = Parties::new(&mut Choices::new(&[]));
+    parties.apply(&PartiesOp::Settle);
+    for _ in 0..3 {
+        let answered = [PartiesOp::MigrateInfo, PartiesOp::Settle].into_iter().chain(talk.clone());
+        let moved = [PartiesOp::Completed].into_iter().chain(talk.clone()).chain([PartiesOp::Settle]);
+        answered.chain(moved).for_each(|op| parties.apply(&op));
+    }
+    assert_eq!(parties.outcomes(), [Outcome::Switched(Scheme::Seamless); 3]);
+    parties.finish();
+}

@@ -123,10 +123,6 @@ impl<B: Payload> DstInfo<B> {
         self.host.as_ref().len().saturating_add(subject)
     }
 
-    fn check_strings(&self) -> Result<(), EncodeError> {
-        fits_u32("DstInfo", "host", self.strings_len().saturating_add(SEAMLESS_FIXED_PART_SIZE))
-    }
-
     #[inline(always)]
     fn write_fixed(&self, fixed_part: usize, writer: &mut Writer<'_>) {
         let host_size = length_u32(self.host.as_ref().len());
@@ -266,10 +262,10 @@ impl<B: Payload> Encode for DstInfo<B> {
 
     #[inline]
     fn check(&self) -> Result<(), EncodeError> {
-        self.check_strings()
+        fits_u32("DstInfo", "host", self.encoded_len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, writer: &mut Writer<'_>) {
         if let Some(body) = &self.verbatim {
             return writer.put(body.as_ref());
@@ -338,10 +334,10 @@ impl<B: Payload> Encode for MigrateBeginSeamless<B> {
 
     #[inline]
     fn check(&self) -> Result<(), EncodeError> {
-        self.dst.check_strings()
+        fits_u32("DstInfo", "host", self.encoded_len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, writer: &mut Writer<'_>) {
         if let Some(body) = &self.dst.verbatim {
             return writer.put(body.as_ref());

@@ -85,13 +85,13 @@ impl<'a> Writer<'a> {
     /// Copies `bytes`.
     #[inline(always)]
     pub fn put(&mut self, bytes: &[u8]) {
-        // Fields that may be empty mostly are; a call to copy nothing would cost as much as a fixed part.
+        // What may be empty mostly is, and to copy nothing would take a call as well.
         if bytes.is_empty() {
             return;
         }
         match core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((head, tail)) => {
-                head.copy_from_slice(bytes);
+                copy(head, bytes);
                 self.rest = tail;
             }
             None => self.overrun = true,
@@ -111,6 +111,28 @@ impl<'a> Writer<'a> {
                 Writer { rest: &mut [], overrun: true }
             }
         }
+    }
+}
+
+/// Copies `from` to `to`, which is as long. A name or an address is shorter than the call that copies any number
+/// of bytes takes.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    if !(in_two::<8>(to, from) || in_two::<16>(to, from) || in_two::<32>(to, from)) {
+        to.copy_from_slice(from);
+    }
+}
+
+/// Copies `N` to 2 `N` bytes as two pieces that overlap; `false` if there are fewer or more.
+#[inline(always)]
+fn in_two<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+    match (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        (Some(first), Some(last)) if from.len() <= N.saturating_mul(2) => {
+            to.first_chunk_mut().into_iter().for_each(|to| *to = *first);
+            to.last_chunk_mut().into_iter().for_each(|to| *to = *last);
+            true
+        }
+        _ => false,
     }
 }
 

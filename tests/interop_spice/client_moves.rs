@@ -16,7 +16,7 @@ fn qemu() -> bool {
 
 /// A line for whoever reads the test's output, passed or not.
 fn inform(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// One move from `source` to `target` in the scheme that both offer; the session goes on.

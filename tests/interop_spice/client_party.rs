@@ -200,7 +200,7 @@ impl Party for ClientParty {
                 ClientOutput::Pause(link) => return Some(Effect::Pause(link)),
                 ClientOutput::Resume(link) => return Some(Effect::Resume(link)),
                 ClientOutput::Event(event) => self.event(now, event),
-                other => unimplemented!("{other:?}"),
+                other => unreachable!("a new kind of output: {other:?}"),
             }
         }
     }

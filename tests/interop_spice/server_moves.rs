@@ -49,9 +49,8 @@ fn wait_inputs(server: &Server) {
 /// Waits until the session says that it is at this server, and in no migration.
 #[track_caller]
 fn wait_address(client: &GtkClient, port: u16) {
-    let is = |event: &Value| {
-        event["event"] == "migration-state" && event["state"] == "none" && event["port"] == port.to_string()
-    };
+    let port = port.to_string();
+    let is = |event: &Value| event["event"] == "migration-state" && event["state"] == "none" && event["port"] == *port;
     assert!(client.wait(is, PATIENCE).is_some(), "{:#?}", client.events());
 }
 
@@ -329,7 +328,8 @@ fn cancel(seamless: bool) {
     complete(&source, &second);
     wait_settled(&second, if seamless { Start::Seamless } else { Start::Afresh });
     second.ping_until_gone(&source);
-    let at_second = |event: &Value| event["event"] == "migration-state" && event["port"] == second.port.to_string();
+    let port = second.port.to_string();
+    let at_second = |event: &Value| event["event"] == "migration-state" && event["port"] == *port;
     assert!(client.wait_after(mark, at_second, PATIENCE).is_some(), "{:#?}", client.events());
     source.log.wait_after(mark_of_source, "the end of the second attempt", |note| {
         matches!(note, Note::Source(Departure::Ended { outcome: Outcome::Completed, .. })).then_some(())
@@ -425,7 +425,7 @@ fn ticket_wrong_on_source() {
     wait_channel(&client, "main:0", "error-auth");
     assert_eq!(source.clients(), 0);
     let passed = |note: &Note| matches!(note, Note::Passed { message: Passed::FromServer(_), .. });
-    assert!(!source.log.all().iter().any(|note| passed(note)), "{}", source.log);
+    assert!(!source.log.all().iter().any(passed), "{}", source.log);
     finish(client, source, &[], []);
 }
 

@@ -251,7 +251,7 @@ impl Party for ServerParty {
                 ServerOutput::Resume(link) => return Some(Effect::Resume(link)),
                 ServerOutput::Event(ServerEvent::Target(event)) => self.arrival(now, event),
                 ServerOutput::Event(ServerEvent::Source(event)) => self.departure(now, event),
-                other => unimplemented!("{other:?}"),
+                other => unreachable!("a new kind of output: {other:?}"),
             }
         }
     }

@@ -167,8 +167,8 @@ impl Spicy {
         on_path("spicy") && on_path("xvfb-run")
     }
 
-    /// Starts it for the server at `port` of 127.0.0.1.
-    pub fn start(port: u16) -> io::Result<Self> {
+    /// Starts it for the server at `port` of 127.0.0.1. Without the right password it asks a person for it.
+    pub fn start(port: u16, password: Option<&str>) -> io::Result<Self> {
         let files = TempDir::new()?;
         let mut command = Command::new("xvfb-run");
         command
@@ -176,6 +176,9 @@ impl Spicy {
             .arg(port.to_string())
             // xvfb-run does not tidy up when it is ended by a signal.
             .env("TMPDIR", files.path());
+        if let Some(password) = password {
+            command.arg(format!("--password={password}"));
+        }
         let (group, stdout, stderr) = Group::start(&mut command)?;
         Ok(Self { group, stdout, stderr, _files: files })
     }

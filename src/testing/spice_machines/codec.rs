@@ -105,7 +105,13 @@ fn serve(pieces: &[&[u8]], reply: &LinkReply) -> Events<ServerEvent> {
                     let answered = match &event {
                         ServerEvent::Link(_) => connection.reply(reply, &mut out),
                         ServerEvent::Ticket(_) => connection.finish(LinkError::OK, &mut out),
-                        ServerEvent::UnsupportedMechanism(_) => connection.refuse_mechanism(&mut out),
+                        ServerEvent::UnsupportedMechanism(_) => {
+                            // Then it is to be closed.
+                            let refused = connection.refuse_mechanism(&mut out);
+                            assert_eq!(refused, Ok(()), "a mechanism can be refused");
+                            events.push(event);
+                            return (events, None, out.to_vec());
+                        }
                         ServerEvent::Message(packet) => {
                             assert!(packet.serial.is_some());
                             Ok(())

@@ -1,0 +1,182 @@
+//! What allocates and what does not: decoding a borrowed message and encoding into a buffer never do.
+//!
+//! The counting allocator is the whole binary's; it counts for each thread apart.
+
+use allocation_counter::measure;
+use bytes::{Bytes, BytesMut};
+use handover::error::DecodeError;
+use handover::limits::SpiceLimits;
+use handover::spice::common::Ping;
+use handover::spice::connection::{ClientConnection, ClientEvent, ServerConnection, ServerEvent};
+use handover::spice::link::{LinkReply, PublicKey, Ticket};
+use handover::spice::{
+    Capabilities, ChannelId, ChannelType, CommonCaps, DstInfo, LinkError, Message, MigrateBeginSeamless, Packet, Port,
+    ServerMessage,
+};
+use handover::wire::Encode;
+use std::hint::black_box;
+
+const MAIN: ChannelType = ChannelType::MAIN;
+
+/// How many allocations `work` makes. What it returns is dropped outside.
+#[track_caller]
+fn allocations<R>(work: impl FnOnce() -> R) -> u64 {
+    let mut kept = None;
+    let counted = measure(|| kept = Some(black_box(work())));
+    drop(kept);
+    counted.count_total
+}
+
+fn begin() -> ServerMessage {
+    let port = Port::from_wire(5900);
+    let dst = DstInfo::new("target.vm.example.org", port, Port::ABSENT, Some("O=Example,CN=target")).unwrap();
+    ServerMessage::MigrateBeginSeamless(MigrateBeginSeamless::new(dst, 1))
+}
+
+fn ping(padding: &'static [u8]) -> ServerMessage {
+    ServerMessage::Ping(Ping { id: 7, timestamp: 1_000_000, padding: padding.into() })
+}
+
+/// One message of each kind of body: strings, padding, none, fixed fields, bytes, unknown.
+fn samples() -> Vec<ServerMessage> {
+    let bodies: [(u16, &[u8]); 8] = [
+        (2, b"state of the channel"),
+        (3, &[1, 0, 0, 0, 20, 0, 0, 0]),
+        (5, &[1, 2, 0, 9, 0, 0, 0, 0, 0, 0, 0]),
+        (7, b"\0\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\x04\0\0\0note\0"),
+        (103, &[1; 32]),
+        (104, &[2, 0, 0, 0, 2, 0, 3, 0]),
+        (112, b""),
+        (40_000, b"a type of tomorrow"),
+    ];
+    let decoded = bodies.map(|(ty, body)| {
+        let (message, extra) = ServerMessage::from_body(MAIN, ty, &Bytes::from_static(body)).unwrap();
+        assert!(extra.is_empty());
+        message
+    });
+    decoded.into_iter().chain([begin(), ping(b""), ping(&[0; 300])]).collect()
+}
+
+/// Both ends of a link of the main channel, whose link stage is over.
+fn linked(extra: CommonCaps) -> (ClientConnection, ServerConnection) {
+    let caps = CommonCaps::AUTH_SELECTION | CommonCaps::AUTH_SPICE | extra;
+    let limits = SpiceLimits::DEFAULT;
+    let mut client = ClientConnection::new(0, ChannelId::MAIN, caps, Capabilities::default(), limits);
+    let mut server = ServerConnection::new(limits);
+    let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+    client.start(&mut up).unwrap();
+    server.receive(&up.split());
+    assert!(matches!(server.next_event(), Ok(Some(ServerEvent::Link(_)))));
+    server.reply(&LinkReply::accept(PublicKey([7; 162]), caps, Capabilities::default()), &mut down).unwrap();
+    client.receive(&down.split());
+    assert!(matches!(client.next_event(), Ok(Some(ClientEvent::TicketWanted(_)))));
+    client.answer_ticket(&Ticket([1; 128]), &mut up).unwrap();
+    server.receive(&up.split());
+    assert!(matches!(server.next_event(), Ok(Some(ServerEvent::Ticket(_)))));
+    server.finish(LinkError::OK, &mut down).unwrap();
+    client.receive(&down.split());
+    assert!(matches!(client.next_event(), Ok(Some(ClientEvent::Linked { .. }))));
+    (client, server)
+}
+
+const HEADERS: [CommonCaps; 2] = [CommonCaps::MINI_HEADER, CommonCaps::empty()];
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| vec![1_u8]), 1);
+    assert_eq!(allocations(|| [1_u8]), 0);
+}
+
+#[test]
+fn decoding_a_borrowed_message_allocates_nothing() {
+    for message in samples() {
+        let (ty, body) = (message.wire_type(), message.to_vec().unwrap());
+        assert_eq!(allocations(|| ServerMessage::decode(MAIN, ty, &body).unwrap()), 0, "{}", message.name());
+    }
+}
+
+#[test]
+fn refusing_a_malformed_body_allocates_nothing() {
+    for message in samples() {
+        let (ty, body) = (message.wire_type(), message.to_vec().unwrap());
+        for end in 0..body.len() {
+            assert_eq!(allocations(|| ServerMessage::decode(MAIN, ty, &body[..end])), 0, "{}", message.name());
+        }
+    }
+}
+
+#[test]
+fn keeping_a_message_shares_its_body() {
+    for message in samples() {
+        let (ty, body) = (message.wire_type(), message.to_vec().unwrap());
+        // As a body comes out of a receive buffer: a part of something shared.
+        let mut buffer = BytesMut::from(&b"header"[..]);
+        buffer.extend_from_slice(&body);
+        let shared = buffer.split_off(6).freeze();
+        let kept = allocations(|| <ServerMessage as Message>::from_body(MAIN, ty, &shared).unwrap());
+        assert_eq!(kept, 0, "{}", message.name());
+        // A vector that nobody has shared yet is made shareable, once, by the first payload that is kept.
+        let fresh = Bytes::from(body);
+        let kept = allocations(|| <ServerMessage as Message>::from_body(MAIN, ty, &fresh).unwrap());
+        assert!(kept <= 1, "{}: {kept}", message.name());
+    }
+}
+
+#[test]
+fn encoding_into_a_slice_allocates_nothing() {
+    let mut room = [0; 512];
+    for message in samples() {
+        assert_eq!(allocations(|| message.encode(&mut room).unwrap()), 0, "{}", message.name());
+        assert_eq!(allocations(|| message.encode(&mut []).is_err()), 0, "{}", message.name());
+    }
+}
+
+#[test]
+fn encoding_into_a_buffer_with_capacity_allocates_nothing() {
+    let mut buffer = BytesMut::with_capacity(4096);
+    for message in samples() {
+        assert_eq!(allocations(|| message.encode_to(&mut buffer).unwrap()), 0, "{}", message.name());
+    }
+    assert_eq!(allocations(|| begin().to_vec().unwrap()) - allocations(begin), 1);
+}
+
+#[test]
+fn sending_a_packet_into_a_buffer_with_capacity_allocates_nothing() {
+    for header in HEADERS {
+        let (_, mut server) = linked(header);
+        let mut buffer = BytesMut::with_capacity(4096);
+        for message in samples() {
+            let packet = Packet::new(message);
+            assert_eq!(allocations(|| server.send(&packet, &mut buffer).unwrap()), 0, "{}", packet.message.name());
+        }
+    }
+}
+
+/// A decoder's buffer grows at first and is then used again, as long as nobody keeps what came out of it.
+#[test]
+fn a_stream_that_is_consumed_settles_at_no_allocation() {
+    for header in HEADERS {
+        let (mut client, mut server) = linked(header);
+        let mut down = BytesMut::with_capacity(4096);
+        for message in samples() {
+            server.send(&Packet::new(message), &mut down).unwrap();
+        }
+        let mut feed = |bytes: &[u8], step: usize| -> Result<usize, DecodeError> {
+            let mut messages = 0;
+            for piece in bytes.chunks(step) {
+                client.receive(piece);
+                while let Some(event) = client.next_event()? {
+                    assert!(matches!(black_box(event), ClientEvent::Message(_)));
+                    messages += 1;
+                }
+            }
+            Ok(messages)
+        };
+        for step in [1, 7, 1448] {
+            for _ in 0..8 {
+                assert_eq!(feed(&down, step), Ok(samples().len()));
+            }
+            assert_eq!(allocations(|| feed(&down, step).unwrap()), 0, "pieces of {step}");
+        }
+    }
+}
