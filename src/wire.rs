@@ -33,6 +33,12 @@ pub trait StreamDecode {
     /// # Errors
     /// The bytes are malformed or announce more than the limits allow.
     fn decode_next(&mut self, src: &mut BytesMut) -> Result<Option<Self::Item>, DecodeError>;
+
+    /// After `Ok(None)`: how many bytes `src` must hold before another call can give anything else. 0 if that
+    /// is not known. Saves a [`Framer`] the calls in between, where a stream arrives in small pieces.
+    fn wanted(&self) -> usize {
+        0
+    }
 }
 
 /// Any chunking in, whole items out: a [`StreamDecode`] with a buffer of its own.
@@ -71,6 +77,8 @@ pub trait StreamDecode {
 pub struct Framer<D> {
     decoder: D,
     buffer: BytesMut,
+    /// What the decoder has said that it needs.
+    wanted: usize,
     failed: Option<DecodeError>,
 }
 
@@ -78,7 +86,7 @@ impl<D: StreamDecode> Framer<D> {
     /// An empty buffer in front of `decoder`.
     #[must_use]
     pub fn new(decoder: D) -> Self {
-        Self { decoder, buffer: BytesMut::new(), failed: None }
+        Self { decoder, buffer: BytesMut::new(), wanted: 0, failed: None }
     }
 
     /// Appends bytes as they came from the transport. After an error they are dropped.
@@ -97,14 +105,23 @@ impl<D: StreamDecode> Framer<D> {
     ///
     /// # Errors
     /// The decoder's error; from then on the same error again, since a binary stream has no way back.
+    #[inline]
     pub fn next_item(&mut self) -> Result<Option<D::Item>, DecodeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
+        // A failed stream keeps no bytes, and wants more than it will ever hold.
+        if self.buffer.len() < self.wanted {
+            return self.failed.map_or(Ok(None), Err);
         }
-        self.decoder.decode_next(&mut self.buffer).inspect_err(|&error| {
-            self.failed = Some(error);
-            self.buffer = BytesMut::new();
-        })
+        let item = self.decoder.decode_next(&mut self.buffer);
+        match item {
+            Ok(None) => self.wanted = self.decoder.wanted(),
+            Ok(Some(_)) => self.wanted = 0,
+            Err(error) => {
+                self.failed = Some(error);
+                self.wanted = usize::MAX;
+                self.buffer = BytesMut::new();
+            }
+        }
+        item
     }
 
     /// Bytes that are buffered and not yet part of a whole item.
@@ -121,6 +138,9 @@ impl<D: StreamDecode> Framer<D> {
 
     /// The decoder, to tell it what the other direction has settled.
     pub fn decoder_mut(&mut self) -> &mut D {
+        if self.failed.is_none() {
+            self.wanted = 0;
+        }
         &mut self.decoder
     }
 }

@@ -74,13 +74,15 @@ impl Negotiation {
 #[derive(Clone, Debug)]
 struct DataStage<M> {
     received: u64,
+    /// How many bytes the next message takes, as far as that is known; 0 when the last one was whole.
+    wanted: usize,
     /// Sub-messages and their message, in the order in which they are to be seen. Filled only by lists.
     pending: VecDeque<(bool, Packet<M>)>,
 }
 
 impl<M: Receive> DataStage<M> {
     const fn new() -> Self {
-        Self { received: 0, pending: VecDeque::new() }
+        Self { received: 0, wanted: 0, pending: VecDeque::new() }
     }
 
     /// The next packet as an item; `item` is told whether it is a sub-message.
@@ -96,16 +98,22 @@ impl<M: Receive> DataStage<M> {
         if let Some((sub, packet)) = self.pending.pop_front() {
             return Ok(Some(item(sub, packet)));
         }
-        let Some(header) = kind.parse(src) else { return Ok(None) };
+        let Some(header) = kind.parse(src) else {
+            self.wanted = kind.size();
+            return Ok(None);
+        };
         let (what, limit) = M::body_limit(header.ty, limits);
         if header.size > limit {
             return Err(DecodeError::limit("DataHeader", "size", what, u64::from(limit), u64::from(header.size)));
         }
         let size = usize::try_from(header.size).unwrap_or(usize::MAX);
-        if src.len().saturating_sub(kind.size()) < size {
+        let whole = size.saturating_add(kind.size());
+        if src.len() < whole {
+            self.wanted = whole;
             return Ok(None);
         }
-        let mut body = src.split_to(size.saturating_add(kind.size())).freeze();
+        self.wanted = 0;
+        let mut body = src.split_to(whole).freeze();
         body.advance(kind.size());
         self.received = self.received.saturating_add(1);
         let serial = Some(header.serial.unwrap_or(self.received));
@@ -235,6 +243,10 @@ impl StreamDecode for ClientStream {
             }
         }
     }
+
+    fn wanted(&self) -> usize {
+        self.data.wanted
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,6 +334,10 @@ impl StreamDecode for ServerStream {
                 }
             },
         }
+    }
+
+    fn wanted(&self) -> usize {
+        self.data.wanted
     }
 }
 

@@ -49,8 +49,8 @@ macro_rules! fixed {
         const SIZE: usize = 0 $(+ size_of::<$type>())+;
         let input: &[u8] = $input;
         let short = || {
-            let fields = [$((stringify!($field), size_of::<$type>())),+];
-            let (field, needed, left) = $crate::wire::short_field(&fields, input.len());
+            const FIELDS: &[(&str, usize)] = &[$((stringify!($field), size_of::<$type>())),+];
+            let (field, needed, left) = $crate::wire::short_field(FIELDS, input.len());
             // Written out, so that the compiler sees an error here and keeps the good path apart from it.
             let kind = $crate::error::DecodeErrorKind::Short { needed, left };
             $crate::error::DecodeError { message: $message, field, kind }
