@@ -228,9 +228,8 @@ impl ClientEndpoint {
                 Output::Event(event) => self.outputs.push_back(ClientOutput::Event(event)),
             }
         }
-        result.and(failed)?;
-        // What had come before the pause is in the connection's buffer.
-        resumed.into_iter().try_for_each(|link| self.pump(now, link))
+        // What had come before the pause is in the connection's buffer, whatever one of them holds.
+        resumed.into_iter().fold(result.and(failed), |first, link| first.and(self.pump(now, link)))
     }
 
     fn pause(&mut self, link: LinkId, paused: bool) {

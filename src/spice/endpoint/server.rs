@@ -361,9 +361,8 @@ impl ServerEndpoint {
             };
             result = result.and(step);
         }
-        result?;
-        // What had come before the pause is in the connection's buffer.
-        resumed.into_iter().try_for_each(|link| self.pump(now, link))
+        // What had come before the pause is in the connection's buffer, whatever one of them holds.
+        resumed.into_iter().fold(result, |first, link| first.and(self.pump(now, link)))
     }
 
     /// An event of the target: the application hears of it first, since the source may answer it at once.
