@@ -174,9 +174,7 @@ fn semi_seamless(bencher: Bencher, channels: usize) {
         for number in 1..channels {
             let (link, channel) = (LinkId(u32::try_from(number).unwrap() + 1), channel(number));
             let flags = MigrateFlags::for_channel(channel.ty);
-            source
-                .handle(NOW, source::Input::ChannelAttached { client: ClientId(1), link, channel, flags })
-                .unwrap();
+            source.handle(NOW, source::Input::ChannelAttached { client: ClientId(1), link, channel, flags }).unwrap();
         }
         source
     };

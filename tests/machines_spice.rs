@@ -33,27 +33,19 @@ fn lists(count: u64) -> impl Iterator<Item = Vec<u8>> {
 /// The lists that are run beside a model; together they take every row of the tables.
 const LISTS: u64 = 10_000;
 
-/// A source that still waits for somebody, or to whose target somebody is linked, has a client; and who is linked
-/// owes no answer and can be asked once more.
-const SOURCE_NEVER: [(&str, &str); 3] =
-    [("WaitConnect", "CompletedWithout"), ("Connected", "CompletedWithout"), ("Connected", "NoneAsked")];
-
-/// That a target is lost shows when the first channel is to move; by then the state is `Moving`.
-const CLIENT_NEVER: [(&str, &str); 1] = [("ReadySeamless", "TargetLost")];
-
 #[test]
 fn a_source_is_as_its_model_and_takes_every_row() {
-    rows::check(&source::TABLE, &SOURCE_NEVER, || lists(LISTS).for_each(|bytes| run_source(&bytes)));
+    rows::check(&source::TABLE, || lists(LISTS).for_each(|bytes| run_source(&bytes)));
 }
 
 #[test]
 fn a_target_is_as_its_model_and_takes_every_row() {
-    rows::check(&target::TABLE, &[], || lists(LISTS).for_each(|bytes| run_target(&bytes)));
+    rows::check(&target::TABLE, || lists(LISTS).for_each(|bytes| run_target(&bytes)));
 }
 
 #[test]
 fn a_client_is_as_its_model_and_takes_every_row() {
-    rows::check(&client::TABLE, &CLIENT_NEVER, || lists(LISTS).for_each(|bytes| run_client(&bytes)));
+    rows::check(&client::TABLE, || lists(LISTS).for_each(|bytes| run_client(&bytes)));
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl ServerParty {
             }
             // Before the greeting come only numbers that the client will send again.
             (_, Some(Word::Number(number))) if self.in_step.contains(&link) => {
-                self.flows.entry(channel).or_default().take(number)
+                self.flows.entry(channel).or_default().take(number);
             }
             _ => {}
         }

@@ -124,7 +124,6 @@ crate::transition_table! {
         JoiningSeamless + End => Switching, "7.2";
         ReadySeamless + End => Switching, "7.5";
         Ready + TargetLost => Switching, "6.3";
-        ReadySeamless + TargetLost => Switching, "6.3";
         AwaitingInit + TargetLost => Switching, "6.3";
         Online + SwitchHost => Switching, "5.2";
         Connecting + SwitchHost => Switching, "5.2";

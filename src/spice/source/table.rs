@@ -45,7 +45,6 @@ crate::transition_table! {
         WaitConnect + Asked => WaitConnect, "7.2";
         WaitConnect + NoneAsked => Announced, "7.2";
         Connected + Asked => WaitConnect, "7.2";
-        Connected + NoneAsked => Announced, "7.2";
         Announced + Asked => WaitConnect, "7.2";
         Announced + NoneAsked => Announced, "7.2";
         WaitConnect + AnsweredSome => Connected, "5.3";
@@ -55,8 +54,6 @@ crate::transition_table! {
         WaitConnect + CompletedWithClients => WaitDisconnect, "5.6";
         Connected + CompletedWithClients => WaitDisconnect, "5.3";
         Announced + CompletedWithClients => WaitDisconnect, "5.2";
-        WaitConnect + CompletedWithout => Idle, "5.1";
-        Connected + CompletedWithout => Idle, "5.1";
         Announced + CompletedWithout => Idle, "5.1";
         WaitConnect + Aborted => Idle, "5.3";
         Connected + Aborted => Idle, "5.3";
