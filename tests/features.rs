@@ -1,8 +1,9 @@
-//! The optional features: `tokio-util`'s codecs and `tracing`'s spans.
+//! The feature `tokio-util`, and sub-messages on a live link.
+
+mod pair;
 
 use bytes::BytesMut;
-use handover::limits::SpiceLimits;
-use handover::spice::connection::{ClientConnection, ClientEvent, ServerConnection, ServerEvent};
+use handover::spice::connection::ClientEvent;
 use handover::spice::link::{LinkMess, LinkReply, LinkResult, PublicKey, Ticket};
 use handover::spice::main_channel::{AgentData, ChannelsList};
 use handover::spice::stream::{ClientItem, ServerItem};
@@ -10,16 +11,8 @@ use handover::spice::{
     Capabilities, ChannelId, ChannelType, ClientMessage, CommonCaps, LinkError, MainCaps, Packet, ServerMessage,
     SubList,
 };
-use std::sync::{Arc, Mutex};
+use pair::{CAPS, link, pair};
 use tokio_util::codec::{Decoder, Encoder};
-
-const CAPS: CommonCaps = CommonCaps::AUTH_SELECTION.union(CommonCaps::AUTH_SPICE).union(CommonCaps::MINI_HEADER);
-
-fn pair(caps: CommonCaps) -> (ClientConnection, ServerConnection) {
-    let main: Capabilities = MainCaps::SEMI_SEAMLESS_MIGRATE.into();
-    let client = ClientConnection::new(7, ChannelId::MAIN, caps, main, SpiceLimits::DEFAULT);
-    (client, ServerConnection::new(SpiceLimits::DEFAULT))
-}
 
 #[test]
 fn codecs_carry_a_whole_link() {
@@ -53,26 +46,6 @@ fn codecs_carry_a_whole_link() {
     assert!(client.decode(&mut down).unwrap_err().to_string().contains("DstInfo.port"));
 }
 
-/// Runs the link stage of a pair.
-fn link(client: &mut ClientConnection, server: &mut ServerConnection, caps: CommonCaps) {
-    let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
-    client.start(&mut up).unwrap();
-    server.receive(&up.split());
-    assert!(matches!(server.next_event(), Ok(Some(ServerEvent::Link(_)))));
-    server.reply(&LinkReply::accept(PublicKey([3; 162]), caps, Capabilities::default()), &mut down).unwrap();
-    client.receive(&down.split());
-    assert!(matches!(client.next_event(), Ok(Some(ClientEvent::TicketWanted(_)))));
-    client.answer_ticket(&Ticket(SECRET), &mut up).unwrap();
-    server.receive(&up.split());
-    assert!(matches!(server.next_event(), Ok(Some(ServerEvent::Ticket(_)))));
-    server.finish(LinkError::OK, &mut down).unwrap();
-    client.receive(&down.split());
-    assert!(matches!(client.next_event(), Ok(Some(ClientEvent::Linked { .. }))));
-}
-
-const SECRET: [u8; 128] = *b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-
 #[test]
 fn sub_messages_come_once_and_before_their_message() {
     let caps = CommonCaps::AUTH_SELECTION | CommonCaps::AUTH_SPICE;
@@ -91,61 +64,4 @@ fn sub_messages_come_once_and_before_their_message() {
     }
     let expected = ["SPICE_MSG_MAIN_AGENT_CONNECTED", "SPICE_MSG_MAIN_CHANNELS_LIST", "SPICE_MSG_MAIN_MIGRATE_END"];
     assert_eq!(names, expected);
-}
-
-/// Keeps the text of every span and event.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl tracing::field::Visit for Log {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push(format!("{field}={value:?}"));
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        self.0.lock().unwrap().push(format!("span {}", attributes.metadata().name()));
-        attributes.record(&mut self.clone());
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        values.record(&mut self.clone());
-    }
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-#[test]
-fn spans_and_transitions_are_traced_without_secrets() {
-    use handover::machine::Machine;
-    use handover::spice::client::{Address, Client, Command, Config, Input};
-    let log = Log::default();
-    tracing::subscriber::with_default(log.clone(), || {
-        let (mut client, mut server) = pair(CAPS);
-        link(&mut client, &mut server, CAPS);
-        let mut machine = Client::new(Config::default());
-        let address = Address::new("host", handover::spice::Port::from_wire(1), handover::spice::Port::ABSENT, None);
-        machine.handle(handover::time::Instant::ZERO, Input::Command(Command::Connect(address))).unwrap();
-    });
-    let lines = log.0.lock().unwrap();
-    let text = lines.join("\n");
-    assert_eq!(lines.iter().filter(|line| *line == "span link").count(), 2, "{text}");
-    for expected in ["machine=\"spice client\"", "from=\"Offline\"", "event=\"Connect\"", "to=\"Opening\""] {
-        assert_eq!(lines.iter().filter(|line| *line == expected).count(), 1, "{expected} in {text}");
-    }
-    assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");
 }

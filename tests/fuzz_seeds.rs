@@ -2,7 +2,7 @@
 //!
 //! A seed is the whole input of its target. Those that are called `fixed-…` once showed a fault.
 
-#[path = "machines_spice/rows.rs"]
+#[path = "rows_spice/rows.rs"]
 #[allow(dead_code, reason = "the other test needs more of it")]
 mod rows;
 

@@ -1,52 +1,25 @@
-//! The SPICE machines under the contract suite, beside their reference models, and all three over bytes.
+//! The SPICE machines under the contract suite, and all three over bytes. Beside their reference
+//! models: rows_spice.rs.
 //!
 //! Every list of operations comes out of a fixed seed, so that a run is the same each time; libFuzzer looks for new
 //! ones with the same oracles (fuzz/). `MACHINES_SPICE_LISTS` multiplies how many are run.
 
-#[path = "machines_spice/rows.rs"]
-mod rows;
+#[path = "machines_spice/lists.rs"]
+mod lists;
 
 use handover::spice::client::{Outcome, Scheme};
-use handover::spice::{client, source, target};
+use handover::testing::Choices;
 use handover::testing::spice_machines::{
     ClientSubject, Parties, PartiesOp, SourceSubject, TargetSubject, run_client, run_data, run_link, run_parties,
     run_roundtrip, run_source, run_target,
 };
-use handover::testing::{Choices, Rng};
+use lists::lists;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 handover::contract_tests!(source_contract: SourceSubject);
 handover::contract_tests!(target_contract: TargetSubject);
 handover::contract_tests!(client_contract: ClientSubject);
-
-/// Lists out of the seeds from 0 on.
-fn lists(count: u64) -> impl Iterator<Item = Vec<u8>> {
-    let times = std::env::var("MACHINES_SPICE_LISTS").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-    (0..count * times).map(|seed: u64| {
-        let mut rng = Rng::new(seed);
-        let length = usize::try_from(rng.below(600)).expect("it is small");
-        rng.bytes(length)
-    })
-}
-
-/// The lists that are run beside a model; together they take every row of the tables.
-const LISTS: u64 = 10_000;
-
-#[test]
-fn a_source_is_as_its_model_and_takes_every_row() {
-    rows::check(&source::TABLE, || lists(LISTS).for_each(|bytes| run_source(&bytes)));
-}
-
-#[test]
-fn a_target_is_as_its_model_and_takes_every_row() {
-    rows::check(&target::TABLE, || lists(LISTS).for_each(|bytes| run_target(&bytes)));
-}
-
-#[test]
-fn a_client_is_as_its_model_and_takes_every_row() {
-    rows::check(&client::TABLE, || lists(LISTS).for_each(|bytes| run_client(&bytes)));
-}
 
 #[test]
 fn the_codec_on_random_bytes() {

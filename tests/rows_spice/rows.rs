@@ -1,9 +1,10 @@
 //! Which rows of a transition table were taken, as the `tracing` feature tells them.
 
 use handover::machine::Table;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -11,8 +12,14 @@ use tracing::{Event, Metadata, Subscriber};
 /// From, event, to.
 pub type Taken = BTreeSet<[String; 3]>;
 
-#[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Taken>>);
+thread_local! {
+    /// What this thread has taken.
+    static TAKEN: RefCell<Taken> = const { RefCell::new(Taken::new()) };
+}
+
+/// Hears all threads. One for each test would be deaf to whatever another test's thread came to first: `tracing`
+/// remembers across threads that nobody listened there.
+struct Listener;
 
 #[derive(Default)]
 struct Transition([Option<String>; 3]);
@@ -44,7 +51,7 @@ impl Subscriber for Listener {
         let mut transition = Transition::default();
         event.record(&mut transition);
         if let [Some(from), Some(on), Some(to)] = transition.0 {
-            self.0.lock().expect("nobody panics with it").insert([from, on, to]);
+            TAKEN.with_borrow_mut(|taken| taken.insert([from, on, to]));
         }
     }
 
@@ -55,9 +62,12 @@ impl Subscriber for Listener {
 
 /// What `run` takes.
 pub fn taken(run: impl FnOnce()) -> Taken {
-    let listener = Listener::default();
-    tracing::subscriber::with_default(listener.clone(), run);
-    listener.0.lock().expect("nobody panics with it").clone()
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| tracing::subscriber::set_global_default(Listener).expect("nobody else listens"));
+    tracing::callsite::rebuild_interest_cache();
+    TAKEN.take();
+    run();
+    TAKEN.take()
 }
 
 /// Every transition that `run` takes is a row of the table, and every row is taken.

@@ -1,0 +1,28 @@
+//! The SPICE machines beside their reference models, on fixed lists of operations; together these take every row of
+//! the transition tables and nothing else.
+
+#[path = "machines_spice/lists.rs"]
+mod lists;
+#[path = "rows_spice/rows.rs"]
+mod rows;
+
+use handover::spice::{client, source, target};
+use handover::testing::spice_machines::{run_client, run_source, run_target};
+use lists::lists;
+
+const LISTS: u64 = 10_000;
+
+#[test]
+fn a_source_is_as_its_model_and_takes_every_row() {
+    rows::check(&source::TABLE, || lists(LISTS).for_each(|bytes| run_source(&bytes)));
+}
+
+#[test]
+fn a_target_is_as_its_model_and_takes_every_row() {
+    rows::check(&target::TABLE, || lists(LISTS).for_each(|bytes| run_target(&bytes)));
+}
+
+#[test]
+fn a_client_is_as_its_model_and_takes_every_row() {
+    rows::check(&client::TABLE, || lists(LISTS).for_each(|bytes| run_client(&bytes)));
+}

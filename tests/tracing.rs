@@ -1,0 +1,67 @@
+//! The feature `tracing`: one span a link, one event a transition, no secrets.
+//!
+//! Alone in its binary, because `tracing` caches across threads which callsites anybody listens to.
+
+mod pair;
+
+use handover::machine::Machine;
+use handover::spice::Port;
+use handover::spice::client::{Address, Client, Command, Config, Input};
+use handover::time::Instant;
+use pair::{CAPS, link, pair};
+use std::sync::{Arc, Mutex};
+
+/// Keeps the text of every span and event.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push(format!("{field}={value:?}"));
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        self.0.lock().unwrap().push(format!("span {}", attributes.metadata().name()));
+        attributes.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn spans_and_transitions_are_traced_without_secrets() {
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        let (mut client, mut server) = pair(CAPS);
+        link(&mut client, &mut server, CAPS);
+        let mut machine = Client::new(Config::default());
+        let address = Address::new("host", Port::from_wire(1), Port::ABSENT, None);
+        machine.handle(Instant::ZERO, Input::Command(Command::Connect(address))).unwrap();
+    });
+    let lines = log.0.lock().unwrap();
+    let text = lines.join("\n");
+    assert_eq!(lines.iter().filter(|line| *line == "span link").count(), 2, "{text}");
+    for expected in ["machine=\"spice client\"", "from=\"Offline\"", "event=\"Connect\"", "to=\"Opening\""] {
+        assert_eq!(lines.iter().filter(|line| *line == expected).count(), 1, "{expected} in {text}");
+    }
+    assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");
+}
