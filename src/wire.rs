@@ -34,9 +34,12 @@ pub trait StreamDecode {
     /// The bytes are malformed or announce more than the limits allow.
     fn decode_next(&mut self, src: &mut BytesMut) -> Result<Option<Self::Item>, DecodeError>;
 
-    /// After `Ok(None)`: how many bytes `src` must hold before another call can give anything else. 0 if that
-    /// is not known. Saves a [`Framer`] the calls in between, where a stream arrives in small pieces.
-    fn wanted(&self) -> usize {
+    /// How many bytes `src` must have at least before [`decode_next`](Self::decode_next) can say anything but
+    /// `Ok(None)` about it; 0, the default, if that is not known. Bytes that come one by one are then counted
+    /// and not looked at.
+    #[inline]
+    fn needed(&self, src: &[u8]) -> usize {
+        let _ = src;
         0
     }
 }
@@ -77,8 +80,8 @@ pub trait StreamDecode {
 pub struct Framer<D> {
     decoder: D,
     buffer: BytesMut,
-    /// What the decoder has said that it needs.
-    wanted: usize,
+    /// What [`StreamDecode::needed`] said last; 0 if it is to be asked again.
+    needed: usize,
     failed: Option<DecodeError>,
 }
 
@@ -86,7 +89,7 @@ impl<D: StreamDecode> Framer<D> {
     /// An empty buffer in front of `decoder`.
     #[must_use]
     pub fn new(decoder: D) -> Self {
-        Self { decoder, buffer: BytesMut::new(), wanted: 0, failed: None }
+        Self { decoder, buffer: BytesMut::new(), needed: 0, failed: None }
     }
 
     /// Appends bytes as they came from the transport. After an error they are dropped.
@@ -98,6 +101,7 @@ impl<D: StreamDecode> Framer<D> {
 
     /// The buffer itself, to read into it without a copy.
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
+        self.needed = 0;
         &mut self.buffer
     }
 
@@ -107,21 +111,31 @@ impl<D: StreamDecode> Framer<D> {
     /// The decoder's error; from then on the same error again, since a binary stream has no way back.
     #[inline]
     pub fn next_item(&mut self) -> Result<Option<D::Item>, DecodeError> {
-        // A failed stream keeps no bytes, and wants more than it will ever hold.
-        if self.buffer.len() < self.wanted {
-            return self.failed.map_or(Ok(None), Err);
+        if self.buffer.len() < self.needed {
+            return Ok(None);
         }
-        let item = self.decoder.decode_next(&mut self.buffer);
-        match item {
-            Ok(None) => self.wanted = self.decoder.wanted(),
-            Ok(Some(_)) => self.wanted = 0,
-            Err(error) => {
-                self.failed = Some(error);
-                self.wanted = usize::MAX;
-                self.buffer = BytesMut::new();
+        if self.failed.is_none() {
+            self.needed = self.decoder.needed(&self.buffer);
+            if self.buffer.len() < self.needed {
+                return Ok(None);
             }
         }
-        item
+        self.decode()
+    }
+
+    /// Apart from the above, so that "not yet" is said without a move of a whole item's size.
+    #[inline(never)]
+    fn decode(&mut self) -> Result<Option<D::Item>, DecodeError> {
+        self.needed = 0;
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let next = self.decoder.decode_next(&mut self.buffer);
+        if let Err(error) = &next {
+            self.failed = Some(*error);
+            self.buffer = BytesMut::new();
+        }
+        next
     }
 
     /// Bytes that are buffered and not yet part of a whole item.
@@ -138,9 +152,7 @@ impl<D: StreamDecode> Framer<D> {
 
     /// The decoder, to tell it what the other direction has settled.
     pub fn decoder_mut(&mut self) -> &mut D {
-        if self.failed.is_none() {
-            self.wanted = 0;
-        }
+        self.needed = 0;
         &mut self.decoder
     }
 }
@@ -163,6 +175,7 @@ pub enum CodecError {
 }
 
 /// The part of `frame` that `part` is, without a copy. `part` must lie within `frame`.
+#[inline]
 pub(crate) fn share(frame: &Bytes, part: &[u8]) -> Bytes {
-    frame.slice_ref(part)
+    if part.is_empty() { Bytes::new() } else { frame.slice_ref(part) }
 }

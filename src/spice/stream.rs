@@ -74,15 +74,26 @@ impl Negotiation {
 #[derive(Clone, Debug)]
 struct DataStage<M> {
     received: u64,
-    /// How many bytes the next message takes, as far as that is known; 0 when the last one was whole.
-    wanted: usize,
     /// Sub-messages and their message, in the order in which they are to be seen. Filled only by lists.
     pending: VecDeque<(bool, Packet<M>)>,
 }
 
 impl<M: Receive> DataStage<M> {
     const fn new() -> Self {
-        Self { received: 0, wanted: 0, pending: VecDeque::new() }
+        Self { received: 0, pending: VecDeque::new() }
+    }
+
+    /// How many bytes [`next`](Self::next) needs at least.
+    #[inline]
+    fn needed(&self, src: &[u8], kind: HeaderKind, limits: &SpiceLimits) -> usize {
+        if !self.pending.is_empty() {
+            return 0;
+        }
+        match kind.parse(src) {
+            Some(header) if header.size > M::body_limit(header.ty, limits).1 => 0,
+            Some(header) => usize::try_from(header.size).unwrap_or(usize::MAX).saturating_add(kind.size()),
+            None => kind.size(),
+        }
     }
 
     /// The next packet as an item; `item` is told whether it is a sub-message.
@@ -98,22 +109,16 @@ impl<M: Receive> DataStage<M> {
         if let Some((sub, packet)) = self.pending.pop_front() {
             return Ok(Some(item(sub, packet)));
         }
-        let Some(header) = kind.parse(src) else {
-            self.wanted = kind.size();
-            return Ok(None);
-        };
+        let Some(header) = kind.parse(src) else { return Ok(None) };
         let (what, limit) = M::body_limit(header.ty, limits);
         if header.size > limit {
             return Err(DecodeError::limit("DataHeader", "size", what, u64::from(limit), u64::from(header.size)));
         }
         let size = usize::try_from(header.size).unwrap_or(usize::MAX);
-        let whole = size.saturating_add(kind.size());
-        if src.len() < whole {
-            self.wanted = whole;
+        if src.len().saturating_sub(kind.size()) < size {
             return Ok(None);
         }
-        self.wanted = 0;
-        let mut body = src.split_to(whole).freeze();
+        let mut body = src.split_to(size.saturating_add(kind.size())).freeze();
         body.advance(kind.size());
         self.received = self.received.saturating_add(1);
         let serial = Some(header.serial.unwrap_or(self.received));
@@ -196,6 +201,14 @@ impl ClientStream {
 impl StreamDecode for ClientStream {
     type Item = ClientItem;
 
+    #[inline]
+    fn needed(&self, src: &[u8]) -> usize {
+        match (self.stage, self.negotiation.header()) {
+            (ClientStage::Data, Some(kind)) => self.data.needed(src, kind, &self.limits),
+            _ => 0,
+        }
+    }
+
     fn decode_next(&mut self, src: &mut BytesMut) -> Result<Option<ClientItem>, DecodeError> {
         loop {
             match self.stage {
@@ -242,10 +255,6 @@ impl StreamDecode for ClientStream {
                 }
             }
         }
-    }
-
-    fn wanted(&self) -> usize {
-        self.data.wanted
     }
 }
 
@@ -301,6 +310,14 @@ impl ServerStream {
 impl StreamDecode for ServerStream {
     type Item = ServerItem;
 
+    #[inline]
+    fn needed(&self, src: &[u8]) -> usize {
+        match (self.stage, self.negotiation.header()) {
+            (ServerStage::Data, Some(kind)) => self.data.needed(src, kind, &self.limits),
+            _ => 0,
+        }
+    }
+
     fn decode_next(&mut self, src: &mut BytesMut) -> Result<Option<ServerItem>, DecodeError> {
         match self.stage {
             ServerStage::Reply => {
@@ -334,10 +351,6 @@ impl StreamDecode for ServerStream {
                 }
             },
         }
-    }
-
-    fn wanted(&self) -> usize {
-        self.data.wanted
     }
 }
 
