@@ -200,7 +200,7 @@ impl Party for ClientParty {
     }
 
     fn received(&mut self, now: Instant, link: LinkId, data: &[u8]) {
-        self.timeline.received(now, link, data);
+        self.timeline.passes(now, link, false, data);
         if let Err(error) = self.endpoint.received(now, link, data) {
             self.timeline.note(now, &format!("client: {error}"));
         }
@@ -244,7 +244,12 @@ impl Party for ClientParty {
 
     fn poll_effect(&mut self, now: Instant) -> Option<Effect> {
         loop {
-            let effect = match self.endpoint.poll_output()? {
+            let Some(output) = self.endpoint.poll_output() else {
+                self.roles.set("client", self.endpoint.state());
+                self.timeline.flush();
+                return None;
+            };
+            let effect = match output {
                 ClientOutput::Dial { link, address, .. } => {
                     let host = String::from_utf8_lossy(&address.host).into_owned();
                     let port = address.port.get().map_or(0, |port| port.get());
@@ -253,8 +258,7 @@ impl Party for ClientParty {
                     Effect::Dial(link, SocketAddr::new(host.parse::<IpAddr>().ok()?, port))
                 }
                 ClientOutput::Transmit { link, bytes } => {
-                    self.roles.set("client", self.endpoint.state());
-                    self.timeline.sent(now, link, &bytes);
+                    self.timeline.passes(now, link, true, &bytes);
                     Effect::Write(link, bytes.to_vec())
                 }
                 ClientOutput::TicketWanted { link, public_key } => {
@@ -267,7 +271,6 @@ impl Party for ClientParty {
                 ClientOutput::Pause(link) => Effect::Pause(link),
                 ClientOutput::Resume(link) => Effect::Resume(link),
                 ClientOutput::Event(event) => {
-                    self.roles.set("client", self.endpoint.state());
                     self.event(now, event);
                     continue;
                 }

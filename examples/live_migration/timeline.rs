@@ -25,12 +25,50 @@ impl Board {
     }
 }
 
+impl Tap {
+    fn sent(&mut self, bytes: &[u8]) -> Vec<&'static str> {
+        self.up.1.extend_from_slice(bytes);
+        let mut lines = Vec::new();
+        while let Ok(Some(item)) = self.up.0.decode_next(&mut self.up.1) {
+            match item {
+                ClientItem::Link(mess) => {
+                    self.down.0.set_link(&mess);
+                    lines.push("SpiceLinkMess");
+                }
+                ClientItem::Message(packet) if is_migration_of_client(&packet.message) => {
+                    lines.push(packet.message.name());
+                }
+                _ => {}
+            }
+        }
+        lines
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> Vec<&'static str> {
+        self.down.1.extend_from_slice(bytes);
+        let mut lines = Vec::new();
+        while let Ok(Some(item)) = self.down.0.decode_next(&mut self.down.1) {
+            match item {
+                ServerItem::Reply(reply) => self.up.0.set_reply(&reply),
+                ServerItem::Result(_) => lines.push("SpiceLinkResult"),
+                ServerItem::Message(packet) if is_migration_of_server(&packet.message) => {
+                    lines.push(packet.message.name());
+                }
+                _ => {}
+            }
+        }
+        lines
+    }
+}
+
 /// A tap on the client's links: the passive decoders see both directions, as an analyser would.
 pub struct Timeline {
     board: Board,
     links: HashMap<LinkId, Tap>,
     /// When the last message with this name passed.
     seen: HashMap<&'static str, Instant>,
+    /// What has passed and was not looked at yet: when, where, whether the client sent it, and the bytes.
+    passed: Vec<(Instant, LinkId, bool, Vec<u8>)>,
     /// A terminal is slow and the client is in a hurry: a thread of its own prints.
     printer: Option<(Sender<String>, JoinHandle<()>)>,
 }
@@ -54,7 +92,13 @@ impl Timeline {
     pub fn new(board: Board) -> Self {
         let (lines, inbox) = channel::<String>();
         let thread = thread::spawn(move || inbox.into_iter().for_each(|line| println!("{line}")));
-        let timeline = Self { board, links: HashMap::new(), seen: HashMap::new(), printer: Some((lines, thread)) };
+        let timeline = Self {
+            board,
+            links: HashMap::new(),
+            seen: HashMap::new(),
+            passed: Vec::new(),
+            printer: Some((lines, thread)),
+        };
         timeline.line(format!("{:>12}  {:<24} {:<3} {:<44} state of each role", "time", "link", "", "message"));
         timeline
     }
@@ -81,42 +125,20 @@ impl Timeline {
         self.line(format!("{:>9.3} ms  -- {text}", now.as_micros() as f64 / 1000.0));
     }
 
-    pub fn sent(&mut self, now: Instant, link: LinkId, bytes: &[u8]) {
-        let Some(tap) = self.links.get_mut(&link) else { return };
-        tap.up.1.extend_from_slice(bytes);
-        let name = tap.name.clone();
-        let mut lines = Vec::new();
-        while let Ok(Some(item)) = tap.up.0.decode_next(&mut tap.up.1) {
-            match item {
-                ClientItem::Link(mess) => {
-                    tap.down.0.set_link(&mess);
-                    lines.push("SpiceLinkMess");
-                }
-                ClientItem::Message(packet) => {
-                    lines.extend(is_migration_of_client(&packet.message).then(|| packet.message.name()));
-                }
-                _ => {}
-            }
-        }
-        lines.into_iter().for_each(|line| self.print(now, &name, "->", line));
+    /// Keeps bytes that the client sends or receives for [`flush`](Self::flush).
+    pub fn passes(&mut self, now: Instant, link: LinkId, sent: bool, bytes: &[u8]) {
+        self.passed.push((now, link, sent, bytes.to_vec()));
     }
 
-    pub fn received(&mut self, now: Instant, link: LinkId, bytes: &[u8]) {
-        let Some(tap) = self.links.get_mut(&link) else { return };
-        tap.down.1.extend_from_slice(bytes);
-        let name = tap.name.clone();
-        let mut lines = Vec::new();
-        while let Ok(Some(item)) = tap.down.0.decode_next(&mut tap.down.1) {
-            match item {
-                ServerItem::Reply(reply) => tap.up.0.set_reply(&reply),
-                ServerItem::Result(_) => lines.push("SpiceLinkResult"),
-                ServerItem::Message(packet) => {
-                    lines.extend(is_migration_of_server(&packet.message).then(|| packet.message.name()));
-                }
-                _ => {}
-            }
+    /// Decodes and prints what has passed. Called when the client has nothing to do, so that what is measured is
+    /// the client and not its timeline.
+    pub fn flush(&mut self) {
+        for (now, link, sent, bytes) in std::mem::take(&mut self.passed) {
+            let Some(tap) = self.links.get_mut(&link) else { continue };
+            let name = tap.name.clone();
+            let (lines, direction) = if sent { (tap.sent(&bytes), "->") } else { (tap.received(&bytes), "<-") };
+            lines.into_iter().for_each(|line| self.print(now, &name, direction, line));
         }
-        lines.into_iter().for_each(|line| self.print(now, &name, "<-", line));
     }
 
     fn print(&mut self, now: Instant, link: &str, direction: &str, message: &'static str) {
