@@ -6,11 +6,12 @@ use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::wire::{Encode, Payload, Writer, bytes as take, fixed, put};
 use bytes::Bytes;
 
-/// Declares a body of fixed fields, little-endian: the struct, its parser and its encoder.
+/// Declares a body of fixed fields, little-endian: the struct, its parser and its encoder. A field is written
+/// `name: Type => wire integer = from the wire => to the wire`.
 macro_rules! body {
     (
         $(#[$doc:meta])*
-        pub struct $name:ident { $($(#[$f_doc:meta])* $field:ident: $type:ty as $wire:ident = $from:expr => $to:expr;)+ }
+        pub struct $name:ident { $($(#[$f_doc:meta])* $field:ident: $type:ty => $wire:ident = $from:expr => $to:expr;)+ }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,7 +89,7 @@ body! {
     /// The channel is about to move: `flags` says what the client owes the source first. Type 1, server to client.
     pub struct Migrate {
         /// What the client must do.
-        flags: MigrateFlags as u32 = MigrateFlags::from_bits_retain => |flags: MigrateFlags| flags.bits();
+        flags: MigrateFlags => u32 = MigrateFlags::from_bits_retain => |flags: MigrateFlags| flags.bits();
     }
 }
 
@@ -103,9 +104,9 @@ body! {
     /// Asks for an acknowledgement after every `window` messages. Type 3, server to client.
     pub struct SetAck {
         /// To be repeated in [`AckSync`].
-        generation: u32 as u32 = same => same;
+        generation: u32 => u32 = same => same;
         /// Messages per acknowledgement; 0 turns them off.
-        window: u32 as u32 = same => same;
+        window: u32 => u32 = same => same;
     }
 }
 
@@ -113,7 +114,7 @@ body! {
     /// Answers [`SetAck`]. Type 1, client to server.
     pub struct AckSync {
         /// The generation of the SET_ACK that is answered.
-        generation: u32 as u32 = same => same;
+        generation: u32 => u32 = same => same;
     }
 }
 
@@ -121,9 +122,9 @@ body! {
     /// Answers [`Ping`]; the padding is not echoed. Type 3, client to server.
     pub struct Pong {
         /// The ping's id.
-        id: u32 as u32 = same => same;
+        id: u32 => u32 = same => same;
         /// The ping's timestamp.
-        timestamp: u64 as u64 = same => same;
+        timestamp: u64 => u64 = same => same;
     }
 }
 
@@ -131,9 +132,9 @@ body! {
     /// A goodbye with a reason. Type 6, in both directions.
     pub struct Disconnecting {
         /// The sender's clock.
-        time_stamp: u64 as u64 = same => same;
+        time_stamp: u64 => u64 = same => same;
         /// Why.
-        reason: LinkError as u32 = LinkError => |reason: LinkError| reason.0;
+        reason: LinkError => u32 = LinkError => |reason: LinkError| reason.0;
     }
 }
 

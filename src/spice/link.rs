@@ -334,7 +334,7 @@ crate::spice::common::body! {
     /// stands a whole link reply with an error instead (spec/spice.md 2.5).
     pub struct LinkResult {
         /// [`LinkError::OK`], or why the link is refused.
-        error: LinkError as u32 = LinkError => |error: LinkError| error.0;
+        error: LinkError => u32 = LinkError => |error: LinkError| error.0;
     }
 }
 
@@ -343,7 +343,7 @@ crate::spice::common::body! {
     /// [`CommonCaps::AUTH_SELECTION`].
     pub struct AuthMechanism {
         /// The mechanism's number.
-        mechanism: u32 as u32 = same => same;
+        mechanism: u32 => u32 = same => same;
     }
 }
 

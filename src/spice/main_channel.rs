@@ -11,21 +11,21 @@ body! {
     /// The session starts. Type 103, server to client: eight u32.
     pub struct Init {
         /// The connection id that every other channel of the session links with.
-        session_id: u32 as u32 = same => same;
+        session_id: u32 => u32 = same => same;
         /// How many display channels to expect.
-        display_channels_hint: u32 as u32 = same => same;
+        display_channels_hint: u32 => u32 = same => same;
         /// The pointer modes that the server can do, bits as in [`MouseModes`].
-        supported_mouse_modes: u32 as u32 = same => same;
+        supported_mouse_modes: u32 => u32 = same => same;
         /// The pointer mode in force, a bit as in [`MouseModes`].
-        current_mouse_mode: u32 as u32 = same => same;
+        current_mouse_mode: u32 => u32 = same => same;
         /// Whether the guest's agent is connected (0 or 1).
-        agent_connected: u32 as u32 = same => same;
+        agent_connected: u32 => u32 = same => same;
         /// Agent messages that the client may send at first.
-        agent_tokens: u32 as u32 = same => same;
+        agent_tokens: u32 => u32 = same => same;
         /// The server's multimedia clock, in milliseconds.
-        multi_media_time: u32 as u32 = same => same;
+        multi_media_time: u32 => u32 = same => same;
         /// The size of the guest's video memory, in bytes.
-        ram_hint: u32 as u32 = same => same;
+        ram_hint: u32 => u32 = same => same;
     }
 }
 
@@ -33,9 +33,9 @@ body! {
     /// Pointer modes have changed. Type 105, server to client.
     pub struct MouseMode {
         /// The modes that the server can do.
-        supported: MouseModes as u16 = MouseModes::from_bits_retain => |modes: MouseModes| modes.bits();
+        supported: MouseModes => u16 = MouseModes::from_bits_retain => |modes: MouseModes| modes.bits();
         /// The mode in force.
-        current: MouseModes as u16 = MouseModes::from_bits_retain => |modes: MouseModes| modes.bits();
+        current: MouseModes => u16 = MouseModes::from_bits_retain => |modes: MouseModes| modes.bits();
     }
 }
 
@@ -43,7 +43,7 @@ body! {
     /// The multimedia clock. Type 106, server to client.
     pub struct MultiMediaTime {
         /// Milliseconds.
-        time: u32 as u32 = same => same;
+        time: u32 => u32 = same => same;
     }
 }
 
@@ -51,7 +51,7 @@ body! {
     /// The guest's agent has gone. Type 108, server to client.
     pub struct AgentDisconnected {
         /// Why; real servers send 0.
-        error_code: u32 as u32 = same => same;
+        error_code: u32 => u32 = same => same;
     }
 }
 
@@ -59,7 +59,7 @@ body! {
     /// More agent messages are allowed. Types 110 (server to client) and 108 (client to server).
     pub struct AgentToken {
         /// How many more.
-        tokens: u32 as u32 = same => same;
+        tokens: u32 => u32 = same => same;
     }
 }
 
@@ -67,7 +67,7 @@ body! {
     /// The guest's agent is there. Type 115, server to client.
     pub struct AgentConnectedTokens {
         /// Agent messages that the client may send at first.
-        tokens: u32 as u32 = same => same;
+        tokens: u32 => u32 = same => same;
     }
 }
 
@@ -75,7 +75,7 @@ body! {
     /// Obsolete; real servers drop a client that sends it. Type 101, client to server.
     pub struct ClientInfo {
         /// The client's cache, in bytes.
-        cache_size: u64 as u64 = same => same;
+        cache_size: u64 => u64 = same => same;
     }
 }
 
@@ -83,7 +83,7 @@ body! {
     /// Asks for a pointer mode. Type 105, client to server.
     pub struct MouseModeRequest {
         /// The mode that is wanted.
-        mode: MouseModes as u16 = MouseModes::from_bits_retain => |modes: MouseModes| modes.bits();
+        mode: MouseModes => u16 = MouseModes::from_bits_retain => |modes: MouseModes| modes.bits();
     }
 }
 
@@ -91,7 +91,7 @@ body! {
     /// Starts the conversation with the guest's agent. Type 106, client to server.
     pub struct AgentStart {
         /// Agent messages that the server may send at first.
-        tokens: u32 as u32 = same => same;
+        tokens: u32 => u32 = same => same;
     }
 }
 
@@ -99,7 +99,7 @@ body! {
     /// Asks the target to take the session over seamlessly. Type 110, client to server.
     pub struct DoSeamless {
         /// The source's migration version, copied from MIGRATE_BEGIN_SEAMLESS.
-        src_version: u32 as u32 = same => same;
+        src_version: u32 => u32 = same => same;
     }
 }
 

@@ -90,41 +90,41 @@ crate::spice::common::body! {
     #[doc(alias = "SpiceMigrateDataMain")]
     pub struct MainMigrateData {
         /// Version of the character-device part: 1.
-        version: u32 as u32 = same => same;
+        version: u32 => u32 = same => same;
         /// Whether the agent is connected (0 or 1).
-        connected: u8 as u8 = same => same;
+        connected: u8 => u8 = same => same;
         /// Messages that the client may still send.
-        num_client_tokens: u32 as u32 = same => same;
+        num_client_tokens: u32 => u32 = same => same;
         /// Messages that the server may still send.
-        num_send_tokens: u32 as u32 = same => same;
+        num_send_tokens: u32 => u32 = same => same;
         /// Bytes that wait to be written to the agent.
-        write_size: u32 as u32 = same => same;
+        write_size: u32 => u32 = same => same;
         /// Client messages among them.
-        write_num_client_tokens: u32 as u32 = same => same;
+        write_num_client_tokens: u32 => u32 = same => same;
         /// Where they stand, counted from the start of the MIGRATE_DATA body.
-        write_data_ptr: u32 as u32 = same => same;
+        write_data_ptr: u32 => u32 = same => same;
         /// Whether the client has started the conversation (0 or 1).
-        client_agent_started: u8 as u8 = same => same;
+        client_agent_started: u8 => u8 = same => same;
         /// Agent to client: bytes of the chunk header that have been read.
-        chunk_header_size: u32 as u32 = same => same;
+        chunk_header_size: u32 => u32 = same => same;
         /// The chunk's port.
-        chunk_port: u32 as u32 = same => same;
+        chunk_port: u32 => u32 = same => same;
         /// The chunk's size.
-        chunk_size: u32 as u32 = same => same;
+        chunk_size: u32 => u32 = same => same;
         /// Whether the message header is complete (0 or 1).
-        msg_header_done: u8 as u8 = same => same;
+        msg_header_done: u8 => u8 = same => same;
         /// Bytes of the message header that have been read.
-        msg_header_partial_len: u32 as u32 = same => same;
+        msg_header_partial_len: u32 => u32 = same => same;
         /// Where they stand, counted from the start of the MIGRATE_DATA body.
-        msg_header_ptr: u32 as u32 = same => same;
+        msg_header_ptr: u32 => u32 = same => same;
         /// Bytes of the message that are still to come.
-        msg_remaining: u32 as u32 = same => same;
+        msg_remaining: u32 => u32 = same => same;
         /// What the filter decided about the message.
-        filter_result: u8 as u8 = same => same;
+        filter_result: u8 => u8 = same => same;
         /// Client to agent: bytes of the message that are still to come.
-        read_msg_remaining: u32 as u32 = same => same;
+        read_msg_remaining: u32 => u32 = same => same;
         /// What the filter decided about it.
-        read_filter_result: u8 as u8 = same => same;
+        read_filter_result: u8 => u8 = same => same;
     }
 }
 
