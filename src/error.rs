@@ -182,6 +182,14 @@ pub enum Misuse {
     /// A bound was reached: drain the outputs, or honour `Pause`, and try again.
     #[error("{0}")]
     Limit(Limit),
+    /// The protocol's rules do not allow it now, as its original told its caller.
+    #[error("{what}: {reason}")]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
     /// An argument is not usable.
     #[error("{what}: {reason}")]
     Argument {

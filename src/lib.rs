@@ -47,9 +47,11 @@ extern crate alloc;
 extern crate std;
 
 pub mod error;
+mod hold;
 pub mod limits;
 pub mod machine;
 pub mod spice;
+pub mod tds5;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "arbitrary", feature = "proptest"))))]
 pub mod testing;

@@ -63,3 +63,57 @@ impl Default for SpiceLimits {
         Self::DEFAULT
     }
 }
+
+/// Bounds of the TDS 5.0 room (spec/tds5.md 1.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Tds5Limits {
+    /// Largest packet that is accepted, header included, in bytes. Default and maximum 65 535: what the header can
+    /// say. Real receivers take more than was settled, so the default does too.
+    pub packet_size: u16,
+    /// Largest login message, in bytes. Default 4096: the record is 568, both capability masks at their largest
+    /// are 520.
+    pub login: usize,
+    /// Largest token, or value list of one token, in bytes. Default 16 MiB. A LONGBINARY may announce 4 GiB.
+    pub token: usize,
+    /// Largest migration message, in bytes. Default 16 KiB.
+    pub migration: usize,
+    /// Most columns of one format. Default 4096.
+    pub columns: u16,
+    /// Most addresses of one migration request. Default 32.
+    pub addresses: usize,
+    /// Most requests to migrate that a client may leave unanswered. Default 8.
+    pub unanswered_requests: u32,
+    /// Most commands that a client may send before the first of them is answered. Default 64.
+    pub pending: u32,
+    /// Most pieces of requests that a client holds back while it is being moved or waits for results. Default 1024.
+    pub held_messages: usize,
+    /// Most bytes in these pieces. Default 4 MiB.
+    pub held_bytes: usize,
+    /// Most outputs that may wait to be drained before further input is refused. Default 4096.
+    pub outputs: usize,
+}
+
+impl Tds5Limits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self {
+        packet_size: u16::MAX,
+        login: 4096,
+        token: 16 << 20,
+        migration: 16 << 10,
+        columns: 4096,
+        addresses: 32,
+        unanswered_requests: 8,
+        pending: 64,
+        held_messages: 1024,
+        held_bytes: 4 << 20,
+        outputs: 4096,
+    };
+}
+
+impl Default for Tds5Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

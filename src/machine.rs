@@ -48,6 +48,17 @@ pub trait Machine {
     fn state(&self) -> Self::State;
 }
 
+/// One link, that is, one transport connection (in SPICE it carries one channel). A client machine gives the
+/// number when it asks for a link, a server's driver when it accepts one; a number is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LinkId(pub u32);
+
+/// The number of an attempt to migrate, from 1; never used again by its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AttemptId(pub u32);
+
 /// A (state, event) pair that the table does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Illegal {

@@ -3,15 +3,53 @@
 //! Framing comes first, then parsing: only a [`StreamDecode`] may say "need more", and it says so by
 //! `Ok(None)`. What is inside a whole frame is either a message or malformed.
 
+mod codes;
 mod fields;
 mod write;
 
+pub(crate) use codes::codes;
 pub(crate) use fields::{bytes, fixed, parse, short_field};
-pub(crate) use write::put;
 pub use write::{Encode, Writer};
+pub(crate) use write::{fits_u32, length_u32, put};
 
 use crate::error::DecodeError;
 use bytes::{Bytes, BytesMut};
+
+/// The byte order of integers inside a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    #[default]
+    Little,
+    /// Most significant byte first: network order.
+    Big,
+}
+
+/// Integers that stand on the wire in either order.
+pub(crate) trait Integer: Sized {
+    fn swapped(self) -> Self;
+}
+
+macro_rules! integers {
+    ($($type:ty),+) => {$(
+        impl Integer for $type {
+            #[inline(always)]
+            fn swapped(self) -> Self {
+                self.swap_bytes()
+            }
+        }
+    )+};
+}
+integers!(u8, u16, u32, u64, i32);
+
+impl ByteOrder {
+    /// From this machine's order to this one, or the other way round, which is the same.
+    #[inline(always)]
+    pub(crate) fn arrange<T: Integer>(self, value: T) -> T {
+        if (self == Self::Big) == cfg!(target_endian = "big") { value } else { value.swapped() }
+    }
+}
 
 /// Bytes that a message carries: `&[u8]` in a borrowed view, [`Bytes`] in a message that is kept.
 pub trait Payload: AsRef<[u8]> {}

@@ -3,7 +3,7 @@
 use super::ids::{ChannelId, ChannelType, LinkError, MigrateFlags};
 use super::message::Body;
 use crate::error::{DecodeError, EncodeError, to_u64};
-use crate::wire::{Encode, Payload, Writer, bytes as take, fixed, put};
+use crate::wire::{Encode, Payload, Writer, bytes as take, fits_u32, fixed, length_u32, put};
 use bytes::Bytes;
 
 /// Declares a body of fixed fields, little-endian: the struct, its parser and its encoder. A field is written
@@ -320,18 +320,4 @@ impl<B: Payload> Encode for Notify<B> {
             writer.put(&[0]);
         }
     }
-}
-
-/// Whether a length fits the u32 that announces it.
-pub(crate) fn fits_u32(message: &'static str, field: &'static str, length: usize) -> Result<(), EncodeError> {
-    let (max, got) = (u64::from(u32::MAX), to_u64(length));
-    if got > max {
-        return Err(EncodeError::TooLong { message, field, max, got });
-    }
-    Ok(())
-}
-
-/// A length that [`fits_u32`].
-pub(crate) fn length_u32(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -1,10 +1,10 @@
 //! Where to go: the body of MIGRATE_BEGIN, MIGRATE_SWITCH_HOST and MIGRATE_BEGIN_SEAMLESS (spec/spice.md 4.5).
 
-use super::common::{fits_u32, length_u32};
 use super::ids::Port;
 use super::message::Body;
 use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::wire::{Encode, Payload, Writer, fixed, put};
+use crate::wire::{fits_u32, length_u32};
 use bytes::{BufMut, Bytes, BytesMut};
 
 const FIXED_PART_SIZE: usize = 2 /* port */ + 2 /* tls_port */ + 4 /* host_size */ + 4 /* host_data */ + 4 /* cert_subject_size */ + 4 /* cert_subject_data */;

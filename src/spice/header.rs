@@ -1,7 +1,7 @@
 //! Data headers and packets (spec/spice.md 3.1 to 3.3).
 
-use super::common::length_u32;
 use crate::error::{EncodeError, to_u64};
+use crate::wire::length_u32;
 use crate::wire::{Encode, Writer, parse, put};
 use bytes::Bytes;
 use nom::Parser;
@@ -108,16 +108,17 @@ impl<M> From<M> for Packet<M> {
     }
 }
 
-impl<M: super::message::Message> Packet<M> {
-    /// Bytes of payload that the packet keeps alive, for bounds on queues.
-    pub(crate) fn weight(&self) -> usize {
-        self.message.encoded_len().saturating_add(self.extra.len())
+impl<M: super::message::Message> crate::hold::Weight for Packet<M> {
+    fn weight(&self) -> usize {
+        self.body_len()
     }
+}
 
+impl<M: super::message::Message> Packet<M> {
     /// The size of the body.
     #[must_use]
     pub fn body_len(&self) -> usize {
-        self.weight()
+        self.message.encoded_len().saturating_add(self.extra.len())
     }
 
     /// Encodes the packet with the header `kind`; `next_serial` is used where the packet has none.

@@ -1,52 +1,11 @@
 //! Numbers of the SPICE wire (spec/spice.md 2.4 and 2.6), and the handles that machines use for links and clients.
 
+use crate::wire::codes;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 use core::num::NonZeroU16;
 
-/// Declares a wire code that can grow: a newtype with named constants, unknown values kept.
-macro_rules! codes {
-    ($(#[$doc:meta])* pub struct $name:ident($repr:ty) { $($(#[$c_doc:meta])* $constant:ident = $value:literal, $alias:literal;)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-        pub struct $name(pub $repr);
-
-        impl $name {
-            $($(#[$c_doc])* #[doc(alias = $alias)] pub const $constant: Self = Self($value);)+
-
-            /// The name of the constant, `None` for a value that has none.
-            #[must_use]
-            pub const fn name(self) -> Option<&'static str> {
-                match self.0 {
-                    $($value => Some(stringify!($constant)),)+
-                    _ => None,
-                }
-            }
-        }
-
-        impl From<$repr> for $name {
-            fn from(value: $repr) -> Self {
-                Self(value)
-            }
-        }
-
-        impl core::fmt::Debug for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                match self.name() {
-                    Some(name) => f.write_str(name),
-                    None => write!(f, concat!(stringify!($name), "({})"), self.0),
-                }
-            }
-        }
-
-        impl core::fmt::Display for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                core::fmt::Debug::fmt(self, f)
-            }
-        }
-    };
-}
+pub use crate::machine::LinkId;
 
 codes! {
     /// Kind of a channel, one byte on the wire (spec/spice.md 2.4).
@@ -282,12 +241,6 @@ impl ChannelId {
         self.ty == ChannelType::MAIN
     }
 }
-
-/// One link, that is, one transport connection that carries one channel. A client machine gives the
-/// number when it asks for a link, a server's driver when it accepts one; a number is never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct LinkId(pub u32);
 
 /// One client of a server machine: all links with the same connection id. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

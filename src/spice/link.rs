@@ -1,9 +1,10 @@
 //! The link stage's messages (spec/spice.md 2).
 
-use super::common::{length_u32, same};
+use super::common::same;
 use super::ids::{Capabilities, ChannelId, ChannelType, CommonCaps, LinkError};
 use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::limits::SpiceLimits;
+use crate::wire::length_u32;
 use crate::wire::{Encode, Writer, fixed, put};
 use bytes::Bytes;
 use nom::Parser;

@@ -1,10 +1,11 @@
 //! Messages of the main channel that are not about the destination (spec/spice.md 4.3 and 4.4).
 
-use super::common::{body, fits_u32, length_u32, opaque_body, same};
+use super::common::{body, opaque_body, same};
 use super::ids::{ChannelId, ChannelType, MouseModes};
 use super::message::Body;
 use crate::error::{DecodeError, EncodeError};
 use crate::wire::{Encode, Payload, Writer, bytes as take, fixed, parse, put};
+use crate::wire::{fits_u32, length_u32};
 use bytes::Bytes;
 
 body! {

@@ -15,7 +15,6 @@ pub mod connection;
 mod dst_info;
 pub mod endpoint;
 mod header;
-mod hold;
 mod ids;
 pub mod link;
 pub mod main_channel;

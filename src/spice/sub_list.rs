@@ -53,10 +53,10 @@ impl SubList {
                 });
             }
             let offset = bodies.len().saturating_add(table);
-            super::common::fits_u32(MESSAGE, "offset", offset.saturating_add(message.encoded_len()))?;
-            offsets.push(super::common::length_u32(offset));
+            crate::wire::fits_u32(MESSAGE, "offset", offset.saturating_add(message.encoded_len()))?;
+            offsets.push(crate::wire::length_u32(offset));
             bodies.put_u16_le(message.wire_type());
-            bodies.put_u32_le(super::common::length_u32(message.encoded_len()));
+            bodies.put_u32_le(crate::wire::length_u32(message.encoded_len()));
             message.encode_to(&mut bodies)?;
         }
         let mut body = BytesMut::with_capacity(table.saturating_add(bodies.len()));

@@ -1,4 +1,4 @@
-//! Parsing of fixed fields, little-endian, with nom. No nom type leaves this module's users.
+//! Parsing of fixed fields, in either byte order, with nom. No nom type leaves this module's users.
 
 use crate::error::{DecodeError, to_u64};
 
@@ -10,19 +10,39 @@ pub(crate) mod parse {
     pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
     macro_rules! integer {
-        ($($name:ident: $type:ty = $size:literal;)+) => {$(
-            #[inline(always)]
-            pub(crate) fn $name(input: &[u8]) -> Parsed<'_, $type> {
-                array::<$size>.map(<$type>::from_le_bytes).parse(input)
+        ($($name:ident = $size:literal;)+) => {
+            $(
+                /// Little-endian.
+                #[inline(always)]
+                pub(crate) fn $name(input: &[u8]) -> Parsed<'_, $name> {
+                    array::<$size>.map(<$name>::from_le_bytes).parse(input)
+                }
+            )+
+
+            /// The same in a byte order that only the connection knows.
+            pub(crate) mod ordered {
+                use super::super::super::ByteOrder;
+                use super::{Parsed, array};
+                use nom::Parser;
+
+                $(
+                    #[inline(always)]
+                    pub(crate) fn $name(order: ByteOrder) -> impl Fn(&[u8]) -> Parsed<'_, $name> {
+                        move |input| {
+                            array::<$size>.map(|bytes| order.arrange(<$name>::from_ne_bytes(bytes))).parse(input)
+                        }
+                    }
+                )+
             }
-        )+};
+        };
     }
 
     integer! {
-        u8: u8 = 1;
-        u16: u16 = 2;
-        u32: u32 = 4;
-        u64: u64 = 8;
+        u8 = 1;
+        u16 = 2;
+        u32 = 4;
+        u64 = 8;
+        i32 = 4;
     }
 
     /// Exactly `N` bytes.
@@ -42,10 +62,17 @@ pub(crate) mod parse {
     }
 }
 
-/// Reads the fixed fields at the front of a body: one length check, then reads that cannot fail.
-/// Evaluates to `(rest, (field, field, …))`; leaves the function with [`short_field`]'s error.
+/// Reads the fixed fields at the front of a body, little-endian unless an order is given: one length check, then
+/// reads that cannot fail. Evaluates to `(rest, (field, field, …))`; leaves the function with [`short_field`]'s
+/// error.
 macro_rules! fixed {
-    ($message:expr, $input:expr, { $($field:ident: $type:ident),+ $(,)? }) => {{
+    (in $order:expr; $message:expr, $input:expr, { $($field:ident: $type:ident),+ $(,)? }) => {
+        $crate::wire::fixed!(@ ($($crate::wire::parse::ordered::$type($order),)+), $message, $input, { $($field: $type),+ })
+    };
+    ($message:expr, $input:expr, { $($field:ident: $type:ident),+ $(,)? }) => {
+        $crate::wire::fixed!(@ ($($crate::wire::parse::$type,)+), $message, $input, { $($field: $type),+ })
+    };
+    (@ $parsers:expr, $message:expr, $input:expr, { $($field:ident: $type:ident),+ }) => {{
         const SIZE: usize = 0 $(+ size_of::<$type>())+;
         let input: &[u8] = $input;
         let short = || {
@@ -56,7 +83,7 @@ macro_rules! fixed {
             $crate::error::DecodeError { message: $message, field, kind }
         };
         let (rest, head) = $crate::wire::parse::slice(SIZE)(input).map_err(|_| short())?;
-        let (_, values) = nom::Parser::parse(&mut ($($crate::wire::parse::$type,)+), head).map_err(|_| short())?;
+        let (_, values) = nom::Parser::parse(&mut $parsers, head).map_err(|_| short())?;
         (rest, values)
     }};
 }

@@ -1,6 +1,6 @@
 //! Encoding: the size first, one check, then one pass.
 
-use crate::error::EncodeError;
+use crate::error::{EncodeError, to_u64};
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::BytesMut;
@@ -76,7 +76,7 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Has all of `room` written.
     #[inline(always)]
-    fn fill(room: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) {
+    pub(crate) fn fill(room: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) {
         let mut writer = Writer { rest: room, overrun: false };
         write(&mut writer);
         debug_assert!(writer.rest.is_empty() && !writer.overrun, "encoded_len must be exact");
@@ -136,12 +136,31 @@ fn in_two<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     }
 }
 
-/// Writes fixed fields, little-endian: `put!(writer, { a: u16, b: u32 })` with local variables or `name = value`.
+/// Writes fixed fields, little-endian unless an order is given: `put!(writer, { a: u16 = a, b: u32 = b })`,
+/// `put!(in order; writer, { … })`.
 macro_rules! put {
-    ($writer:expr, { $($field:ident: $type:ident = $value:expr),+ $(,)? }) => {{
+    ($writer:expr, { $($field:ident: $type:ident = $value:expr),+ $(,)? }) => {
+        $crate::wire::put!(in $crate::wire::ByteOrder::Little; $writer, { $($field: $type = $value),+ })
+    };
+    (in $order:expr; $writer:expr, { $($field:ident: $type:ident = $value:expr),+ $(,)? }) => {{
         const SIZE: usize = 0 $(+ size_of::<$type>())+;
+        let order: $crate::wire::ByteOrder = $order;
         let mut fields = $crate::wire::Writer::lend($writer, SIZE);
-        $( fields.put(&<$type>::to_le_bytes($value)); )+
+        $( fields.put(&order.arrange::<$type>($value).to_ne_bytes()); )+
     }};
 }
 pub(crate) use put;
+
+/// Whether a length fits the u32 that announces it.
+pub(crate) fn fits_u32(message: &'static str, field: &'static str, length: usize) -> Result<(), EncodeError> {
+    let (max, got) = (u64::from(u32::MAX), to_u64(length));
+    if got > max {
+        return Err(EncodeError::TooLong { message, field, max, got });
+    }
+    Ok(())
+}
+
+/// A length that [`fits_u32`].
+pub(crate) fn length_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

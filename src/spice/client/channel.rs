@@ -1,7 +1,8 @@
 //! One channel of a client's session, at home and on its way.
 
 use super::acks::Acks;
-use crate::spice::hold::Held;
+use crate::hold::Held;
+use crate::spice::header::Packet;
 use crate::spice::ids::{Capabilities, ChannelId, LinkId};
 use crate::spice::message::{ClientMessage, ServerMessage};
 
@@ -46,9 +47,9 @@ pub(super) struct Channel {
     pub(super) target_caps: Capabilities,
     pub(super) acks: Acks,
     /// From the application, until the channel can carry it.
-    pub(super) outgoing: Held<ClientMessage>,
+    pub(super) outgoing: Held<Packet<ClientMessage>>,
     /// From the target, until the switch.
-    pub(super) incoming: Held<ServerMessage>,
+    pub(super) incoming: Held<Packet<ServerMessage>>,
 }
 
 impl Channel {

@@ -65,9 +65,9 @@ impl Client {
             Input::Message { link, packet } => {
                 self.validate_link(*link, "Message", Some(true))?;
                 match self.find(*link) {
-                    Some((channel, side)) if self.must_hold(channel, side, &packet.message) => {
-                        channel.incoming.check_room(packet, &self.config.limits)
-                    }
+                    Some((channel, side)) if self.must_hold(channel, side, &packet.message) => channel
+                        .incoming
+                        .check_room(packet, self.config.limits.held_messages, self.config.limits.held_bytes),
                     _ => Ok(()),
                 }
             }
@@ -104,7 +104,9 @@ impl Client {
             Command::Send { channel, packet } => match self.channel(*channel) {
                 None => unknown(*channel),
                 Some(entry) if entry.phase == Phase::Live => Ok(()),
-                Some(entry) => entry.outgoing.check_room(packet, &self.config.limits),
+                Some(entry) => {
+                    entry.outgoing.check_room(packet, self.config.limits.held_messages, self.config.limits.held_bytes)
+                }
             },
             Command::Abandon if !self.is_connecting() => wrong_state("Abandon"),
             _ => Ok(()),

@@ -1,6 +1,7 @@
 //! What goes into a client and what comes out.
 
 use crate::limits::SpiceLimits;
+pub use crate::machine::AttemptId;
 use crate::spice::DstInfo;
 use crate::spice::header::Packet;
 use crate::spice::ids::{Capabilities, ChannelId, CommonCaps, LinkError, LinkId, MainCaps, Port};
@@ -227,11 +228,6 @@ pub enum Scheme {
     /// Link first, then move each channel with its state.
     Seamless,
 }
-
-/// The number of an attempt to migrate, from 1; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct AttemptId(pub u32);
 
 /// Why an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

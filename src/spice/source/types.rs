@@ -1,6 +1,7 @@
 //! What goes into a source and what comes out.
 
 use crate::limits::SpiceLimits;
+pub use crate::machine::AttemptId;
 use crate::spice::DstInfo;
 use crate::spice::header::Packet;
 use crate::spice::ids::{ChannelId, ClientId, LinkId, MainCaps, MigrateFlags};
@@ -146,11 +147,6 @@ pub enum ClientLoss {
     /// It did not leave in time, or did not arrive in time.
     Deadline,
 }
-
-/// The number of an attempt to migrate, from 1; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct AttemptId(pub u32);
 
 /// What the application should know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

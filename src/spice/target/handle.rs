@@ -5,10 +5,10 @@ use super::session::{Link, Session};
 use super::table::{Event as TableEvent, State, step};
 use super::types::{Event, Input, Loss, Output, Start};
 use crate::error::{Error, Limit, Misuse, Violation, to_u64};
+use crate::hold::Held;
 use crate::machine::{Machine, trace_transition};
 use crate::spice::common::MigrateData;
 use crate::spice::header::Packet;
-use crate::spice::hold::Held;
 use crate::spice::ids::{ChannelId, ClientId, LinkError, LinkId, MainCaps, MigrateFlags};
 use crate::spice::main_channel::Init;
 use crate::spice::message::{ClientMessage, ServerMessage};
@@ -84,7 +84,7 @@ impl Target {
             Input::Link { channel, .. } if channel.is_main() => self.check_clients(),
             Input::Message { link, packet } => match self.find(*link) {
                 Some((session, link)) if session.is_parked(link) => {
-                    link.incoming.check_room(packet, &self.config.limits)
+                    link.incoming.check_room(packet, self.config.limits.held_messages, self.config.limits.held_bytes)
                 }
                 _ => Ok(()),
             },

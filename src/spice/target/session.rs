@@ -1,7 +1,8 @@
 //! What a target keeps for a client.
 
 use super::table::State;
-use crate::spice::hold::Held;
+use crate::hold::Held;
+use crate::spice::header::Packet;
 use crate::spice::ids::{ChannelId, ClientId, LinkId, MainCaps};
 use crate::spice::message::ClientMessage;
 use crate::time::Instant;
@@ -14,7 +15,7 @@ pub(super) struct Link {
     /// Seamless: its MIGRATE_DATA has not come.
     pub(super) awaits_data: bool,
     /// What came before the channel has started.
-    pub(super) incoming: Held<ClientMessage>,
+    pub(super) incoming: Held<Packet<ClientMessage>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,16 @@
+//! Open Server connection migration: moving a client of a Sybase-style server on the TDS 5.0 wire.
+//!
+//! The normative text is spec/tds5.md.
+
+pub mod capability;
+pub mod connection;
+mod ids;
+pub mod login;
+pub mod migration;
+pub mod packet;
+mod secret;
+pub mod stream;
+pub mod token;
+
+pub use ids::{DoneStatus, MessageId, PacketStatus, PacketType, TokenType};
+pub use secret::{Password, SessionId};
