@@ -72,8 +72,8 @@ pub struct Tds5Limits {
     /// Largest packet that is accepted, header included, in bytes. Default and maximum 65 535: what the header can
     /// say. Real receivers take more than was settled, so the default does too.
     pub packet_size: u16,
-    /// Largest login message, in bytes. Default 4096: the record is 568, both capability masks at their largest
-    /// are 520.
+    /// Largest login message, in bytes. Default 4096: the record is 568, CAPABILITY with both masks at their
+    /// largest is 517.
     pub login: usize,
     /// Largest token, or value list of one token, in bytes. Default 16 MiB. A LONGBINARY may announce 4 GiB.
     pub token: usize,

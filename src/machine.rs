@@ -246,6 +246,10 @@ impl<O> Outbox<O> {
         self.queue.pop_front()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Refuses further input while `limit` outputs wait.
     pub(crate) fn check_room(&self, limit: usize) -> Result<(), crate::error::Misuse> {
         if self.queue.len() < limit {

@@ -72,7 +72,7 @@ impl PacketType {
     /// Whether a server owes a response that ends in a final DONE for such a message of a client that is logged in.
     #[must_use]
     pub const fn is_request(self) -> bool {
-        matches!(self, Self::LANGUAGE | Self::LOGIN | Self::RPC | Self::UNFORMATTED | Self::BULK | Self::NORMAL)
+        matches!(self, Self::LANGUAGE | Self::RPC | Self::UNFORMATTED | Self::BULK | Self::NORMAL)
     }
 }
 

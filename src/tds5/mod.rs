@@ -5,11 +5,14 @@
 pub mod capability;
 pub mod connection;
 mod ids;
+mod ledger;
 pub mod login;
 pub mod migration;
 pub mod packet;
 mod secret;
+pub mod server;
 pub mod stream;
+pub mod target;
 pub mod token;
 
 pub use ids::{DoneStatus, MessageId, PacketStatus, PacketType, TokenType};

@@ -17,8 +17,8 @@ pub struct Address {
 }
 
 impl Address {
-    /// The longest host: that of a DNS name.
-    pub const MAX_HOST: usize = 248;
+    /// The longest host: with brackets, a colon and a port it fills a VARCHAR.
+    pub const MAX_HOST: usize = 247;
 
     /// An address; `None` if the host is empty, too long, or holds anything but the visible characters of ASCII
     /// without `[` and `]` (IPv6 addresses come without brackets), or if the port is 0.

@@ -53,7 +53,8 @@ pub struct Done {
 }
 
 impl Done {
-    /// The end of a command that has nothing to say: the transaction state is what real servers write, 2.
+    /// The end of a command that has nothing to say. Its transaction state is 2, which nobody reads as "in the middle
+    /// of one" without the status' IN_TRANSACTION.
     #[doc(alias = "SRV_DONE_FINAL")]
     pub const FINAL: Self = Self {
         kind: DoneKind::Done,
@@ -62,10 +63,12 @@ impl Done {
         count: 0,
     };
 
-    /// Whether nothing more comes for the command: no MORE, and not the end of a statement inside a procedure.
+    /// Whether nothing more comes for the command: no MORE, neither the end of a statement inside a procedure nor that
+    /// of an event.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        !self.status.contains(DoneStatus::MORE) && !matches!(self.kind, DoneKind::InProcedure)
+        !self.status.intersects(DoneStatus::MORE.union(DoneStatus::EVENT))
+            && !matches!(self.kind, DoneKind::InProcedure)
     }
 
     pub(super) fn parse(kind: DoneKind, order: ByteOrder, body: &[u8]) -> Result<Self, DecodeError> {

@@ -1,0 +1,1 @@
+//! Logins, one by one.
