@@ -8,6 +8,7 @@
 //!
 //! None of them allocates and none carries bytes of the peer, so that logging one leaks no secret.
 
+use crate::machine::LinkId;
 use thiserror::Error;
 
 /// A bound was reached: `limit` is what is allowed, `got` what was asked for.
@@ -223,6 +224,32 @@ pub enum Error {
     /// that are queued can still be sent.
     #[error("violation: {0}")]
     Violation(#[from] Violation),
+}
+
+/// What an endpoint can report beside its outputs. Whatever it is, the endpoint is consistent and its
+/// outputs are to be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// The machine says that its caller or the peer is wrong.
+    #[error(transparent)]
+    Machine(#[from] self::Error),
+    /// The peer sent something malformed; the link is closed.
+    #[error("link {}: {error}", link.0)]
+    Decode {
+        /// The link.
+        link: LinkId,
+        /// What is wrong.
+        error: DecodeError,
+    },
+    /// Something cannot be put on the wire. Nothing was sent.
+    #[error("link {}: {error}", link.0)]
+    Encode {
+        /// The link.
+        link: LinkId,
+        /// What is wrong.
+        error: EncodeError,
+    },
 }
 
 /// Lossless on every platform that Rust supports today; saturating where it would not be.

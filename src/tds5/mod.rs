@@ -4,6 +4,7 @@
 
 pub mod capability;
 pub mod connection;
+pub mod endpoint;
 mod ids;
 mod ledger;
 pub mod login;

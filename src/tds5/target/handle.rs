@@ -89,7 +89,7 @@ impl Target {
     /// How a client can be told its id; `None` if it cannot.
     pub(super) fn delivery(&self, login: &Login) -> Option<SessionIdDelivery> {
         let asked = login.record.ha_login.contains(HaLogin::SESSION) && login.wants_session();
-        let able = self.config.migration && login.migratable();
+        let able = self.is_migratable();
         match self.config.session_id_delivery {
             SessionIdDelivery::Automatic if asked => Some(SessionIdDelivery::Negotiate),
             SessionIdDelivery::Automatic if able => Some(SessionIdDelivery::Inline),

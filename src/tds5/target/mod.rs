@@ -9,6 +9,7 @@ mod types;
 pub use table::{Event as TableEvent, State, TABLE, step};
 pub use types::{Config, Event, Input, LoginOutcome, Output, SessionIdDelivery};
 
+use super::capability::RequestCapability;
 use super::ledger::Ledger;
 use super::login::Login;
 use super::secret::SessionId;
@@ -117,6 +118,24 @@ impl Target {
         }
     }
 
+    /// Whether the client could be asked to migrate on, by the server that [`into_server`](Self::into_server) makes.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_migrate(&self) -> Result<(), Refusal> {
+        match self.state {
+            State::Gone => Err(Refusal::Gone),
+            State::Serving | State::Resuming if self.is_migratable() && self.session_id.is_some() => Ok(()),
+            _ => Err(Refusal::NotMigratable),
+        }
+    }
+
+    /// Whether the client has asked for the capability to migrate, and was granted it.
+    fn is_migratable(&self) -> bool {
+        let granted = self.config.migration && self.config.capabilities.request(RequestCapability::MIGRATE);
+        granted && self.login.as_ref().is_some_and(|login| login.migratable())
+    }
+
     /// How many commands wait for their final DONE.
     #[must_use]
     pub const fn pending(&self) -> u32 {
@@ -132,8 +151,8 @@ impl Target {
         if !matches!(self.state, State::Serving | State::Resuming) || !self.outbox.is_empty() {
             return Err(Box::new(self));
         }
-        let migratable = self.config.migration && self.login.as_ref().is_some_and(|login| login.migratable());
-        let session = Session { migratable, session_id: self.session_id, migrated: self.migrated };
+        let session =
+            Session { migratable: self.is_migratable(), session_id: self.session_id, migrated: self.migrated };
         Ok(Server::with_ledger(config, session, self.ledger, self.arriving))
     }
 }

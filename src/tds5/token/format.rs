@@ -207,11 +207,7 @@ fn size_part<'a>(
 
 /// The column at the front of `input`, and what is behind it.
 #[inline]
-fn column<'a>(
-    kind: FormatKind,
-    order: ByteOrder,
-    input: &'a [u8],
-) -> Result<(&'a [u8], Column<&'a [u8]>), DecodeError> {
+fn column(kind: FormatKind, order: ByteOrder, input: &[u8]) -> Result<(&[u8], Column<&[u8]>), DecodeError> {
     let message = kind.message();
     let mut rest = input;
     if kind == FormatKind::WideRows {
