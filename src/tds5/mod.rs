@@ -3,6 +3,7 @@
 //! The normative text is spec/tds5.md.
 
 pub mod capability;
+pub mod client;
 pub mod connection;
 pub mod endpoint;
 mod ids;

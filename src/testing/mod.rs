@@ -9,6 +9,7 @@
 //! | [`check_chunking`] | the contract of [`StreamDecode`](crate::wire::StreamDecode): bytes cut at any point |
 //! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
 //! | [`spice_machines`] | operation lists and reference models for the machines of the SPICE room |
+//! | [`Reference`] | a second description of a machine, beside which operation lists run it |
 //! | [`simulator`] | several parties, links that are slow and break, crashes, a clock: all of it out of one seed |
 //!
 //! Generators take a [`Choices`] and never fail: where the bytes are over, the simplest value comes. That makes
@@ -33,9 +34,11 @@ mod rng;
 pub mod simulator;
 pub mod spice;
 pub mod spice_machines;
+mod trial;
 
 pub use choices::Choices;
 #[cfg(feature = "proptest")]
 pub use choices::strategy;
 pub use chunking::check_chunking;
 pub use rng::Rng;
+pub use trial::{Expected, Reference, When};

@@ -9,40 +9,45 @@ pub(crate) mod parse {
 
     pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
 
-    macro_rules! integer {
-        ($($name:ident = $size:literal;)+) => {
-            $(
-                /// Little-endian.
-                #[inline(always)]
-                pub(crate) fn $name(input: &[u8]) -> Parsed<'_, $name> {
-                    array::<$size>.map(<$name>::from_le_bytes).parse(input)
-                }
-            )+
-
-            /// The same in a byte order that only the connection knows.
-            pub(crate) mod ordered {
-                use super::super::super::ByteOrder;
-                use super::{Parsed, array};
-                use nom::Parser;
-
-                $(
-                    #[inline(always)]
-                    pub(crate) fn $name(order: ByteOrder) -> impl Fn(&[u8]) -> Parsed<'_, $name> {
-                        move |input| {
-                            array::<$size>.map(|bytes| order.arrange(<$name>::from_ne_bytes(bytes))).parse(input)
-                        }
-                    }
-                )+
+    macro_rules! little_endian {
+        ($($name:ident = $size:literal;)+) => {$(
+            #[inline(always)]
+            pub(crate) fn $name(input: &[u8]) -> Parsed<'_, $name> {
+                array::<$size>.map(<$name>::from_le_bytes).parse(input)
             }
-        };
+        )+};
     }
 
-    integer! {
+    little_endian! {
         u8 = 1;
         u16 = 2;
         u32 = 4;
         u64 = 8;
-        i32 = 4;
+    }
+
+    /// The same in a byte order that only the connection knows.
+    pub(crate) mod ordered {
+        use super::super::super::ByteOrder;
+        use super::{Parsed, array};
+        use nom::Parser;
+
+        macro_rules! ordered {
+            ($($name:ident = $size:literal;)+) => {$(
+                #[inline(always)]
+                pub(crate) fn $name(order: ByteOrder) -> impl Fn(&[u8]) -> Parsed<'_, $name> {
+                    move |input| {
+                        array::<$size>.map(|bytes| order.arrange(<$name>::from_ne_bytes(bytes))).parse(input)
+                    }
+                }
+            )+};
+        }
+
+        ordered! {
+            u8 = 1;
+            u16 = 2;
+            u32 = 4;
+            i32 = 4;
+        }
     }
 
     /// Exactly `N` bytes.

@@ -19,14 +19,14 @@ mod codec;
 mod parties;
 mod source;
 mod target;
-mod trial;
 
 pub use client::{ClientModel, ClientOp, ClientSubject, Pick};
 pub use codec::{run_data, run_link, run_roundtrip};
 pub use parties::{Parties, PartiesOp, run_parties};
 pub use source::{SourceModel, SourceOp, SourceSubject};
 pub use target::{TargetModel, TargetOp, TargetSubject};
-pub use trial::{Expected, Reference, When};
+
+use super::trial;
 
 /// One [`Source`](crate::spice::source::Source) on the operations that `bytes` stand for, beside its model.
 ///

@@ -5,7 +5,6 @@ mod model;
 pub use model::ClientModel;
 
 use super::source::{channel_id, destination};
-use super::trial::Trial;
 use crate::machine::{Machine, Table};
 use crate::spice::client::{
     Address, Client, Command, Config, Event, Input, LinkFailure, Output, State, TABLE, TableEvent, TlsPolicy,
@@ -18,6 +17,7 @@ use crate::spice::{
 };
 use crate::testing::Choices;
 use crate::testing::contract::{Attempt, InputOf, Subject};
+use crate::testing::trial::{Trial, on_trial};
 use bytes::Bytes;
 use core::time::Duration;
 use std::vec::Vec;
@@ -86,13 +86,7 @@ impl ClientOp {
     }
 }
 
-#[cfg(feature = "arbitrary")]
-#[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
-impl<'a> arbitrary::Arbitrary<'a> for ClientOp {
-    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Choices::lend(u, Self::choose)
-    }
-}
+on_trial!(ops ClientOp);
 
 /// The first server, or one with other ports.
 fn address(number: u8) -> Address {
@@ -191,8 +185,48 @@ impl ClientSubject {
         }
         .unwrap_or(LinkId(u32::from(pick.which / 4)))
     }
+}
 
-    /// What would come next if all went well.
+impl Subject for ClientSubject {
+    on_trial!(subject Client, Input::Closed(LinkId(0)));
+
+    fn machine(&mut self, choices: &mut Choices<'_>) -> Client {
+        self.config = Self::config(choices);
+        Client::new(self.config.clone())
+    }
+
+    fn is_terminal(machine: &Client) -> bool {
+        machine.state() == State::Disconnected
+    }
+
+    fn observe(&mut self, output: &Output) {
+        match output {
+            Output::Open { link, channel, .. } => {
+                self.links.push(Seen { link: *link, channel: *channel, linked: false });
+            }
+            Output::Close(link) => self.links.retain(|seen| seen.link != *link),
+            _ => {}
+        }
+    }
+
+    fn attempt(output: &Output) -> Option<Attempt> {
+        match output {
+            Output::Event(Event::MigrationStarted { attempt, .. }) => Some(Attempt::Started(attempt.0.into())),
+            Output::Event(Event::MigrationEnded { attempt, .. }) => Some(Attempt::Ended(attempt.0.into())),
+            _ => None,
+        }
+    }
+
+    fn wind_down(&mut self, machine: &Client) -> Option<Input> {
+        // Linked to both servers it waits for its source, for as long as that takes.
+        let waits = machine.poll_timeout().is_none() && machine.state() != State::Disconnected;
+        waits.then_some(Input::Command(Command::Disconnect))
+    }
+}
+
+impl Trial for ClientSubject {
+    on_trial!(trial Client, ClientOp, ClientModel);
+
     fn forward(&self, number: u8, machine: &Client) -> ClientOp {
         let home = |channel| Pick { channel, which: 0 };
         let away = |channel| Pick { channel, which: 2 };
@@ -271,83 +305,8 @@ impl ClientSubject {
             }
         }
     }
-}
 
-impl Subject for ClientSubject {
-    type Machine = Client;
-    type Input = Input;
-
-    fn machine(&mut self, choices: &mut Choices<'_>) -> Client {
-        self.config = Self::config(choices);
-        Client::new(self.config.clone())
-    }
-
-    fn choose(&mut self, machine: &Client, choices: &mut Choices<'_>) -> Input {
-        match self.input(&ClientOp::choose(choices), machine) {
-            // The suite has its own.
-            Input::Timeout => Input::Closed(LinkId(0)),
-            other => other,
-        }
-    }
-
-    fn lend(input: &Input) -> InputOf<'_, Self> {
-        input.clone()
-    }
-
-    fn timeout() -> InputOf<'static, Self> {
-        Input::Timeout
-    }
-
-    fn is_terminal(machine: &Client) -> bool {
-        machine.state() == State::Disconnected
-    }
-
-    fn observe(&mut self, output: &Output) {
-        match output {
-            Output::Open { link, channel, .. } => {
-                self.links.push(Seen { link: *link, channel: *channel, linked: false });
-            }
-            Output::Close(link) => self.links.retain(|seen| seen.link != *link),
-            _ => {}
-        }
-    }
-
-    fn attempt(output: &Output) -> Option<Attempt> {
-        match output {
-            Output::Event(Event::MigrationStarted { attempt, .. }) => Some(Attempt::Started(attempt.0.into())),
-            Output::Event(Event::MigrationEnded { attempt, .. }) => Some(Attempt::Ended(attempt.0.into())),
-            _ => None,
-        }
-    }
-
-    fn wind_down(&mut self, machine: &Client) -> Option<Input> {
-        // Linked to both servers it waits for its source, for as long as that takes.
-        let waits = machine.poll_timeout().is_none() && machine.state() != State::Disconnected;
-        waits.then_some(Input::Command(Command::Disconnect))
-    }
-}
-
-impl Trial for ClientSubject {
-    type Op = ClientOp;
-    type Model = ClientModel;
-    type Event = TableEvent;
-    const TABLE: Table<State, TableEvent> = TABLE;
-
-    fn op(choices: &mut Choices<'_>) -> ClientOp {
-        ClientOp::choose(choices)
-    }
-
-    fn input(&mut self, op: &ClientOp, machine: &Client) -> Input {
-        match op {
-            ClientOp::Forward(number) => {
-                let op = self.forward(*number, machine);
-                self.resolve(&op)
-            }
-            other => self.resolve(other),
-        }
-    }
-
-    fn model(_machine: &Client, subject: &Self) -> ClientModel {
-        ClientModel::new(subject.config.clone())
+    fn model(&self, _machine: &Client) -> ClientModel {
+        ClientModel::new(self.config.clone())
     }
 }

@@ -1,10 +1,10 @@
 //! What a client must do: which links stand where, what is owed, and what waits, as spec/spice.md 5 and the
 //! properties K1 to K8 and K10 have them.
 
-use super::super::trial::{Expected, Reference};
 use crate::machine::Machine;
 use crate::spice::client::{Address, Client, Command, Config, Event, Input, Outcome, Output, Scheme, State};
 use crate::spice::{ChannelId, ClientMessage, LinkId, MigrateFlags, Packet, ServerMessage};
+use crate::testing::trial::{Expected, Reference};
 use crate::time::Instant;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -4,7 +4,6 @@ mod model;
 
 pub use model::SourceModel;
 
-use super::trial::Trial;
 use crate::machine::{Machine, Table};
 use crate::spice::common::{MigrateData, Pong};
 use crate::spice::main_channel::{AgentData, DoSeamless, MultiMediaTime};
@@ -15,6 +14,7 @@ use crate::spice::{
 };
 use crate::testing::Choices;
 use crate::testing::contract::{Attempt, InputOf, Subject};
+use crate::testing::trial::{Trial, on_trial};
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -99,13 +99,7 @@ impl SourceOp {
     }
 }
 
-#[cfg(feature = "arbitrary")]
-#[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
-impl<'a> arbitrary::Arbitrary<'a> for SourceOp {
-    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Choices::lend(u, Self::choose)
-    }
-}
+on_trial!(ops SourceOp);
 
 fn link(client: u8, channel: u8) -> LinkId {
     LinkId(u32::from(client) * 8 + u32::from(channel) + 1)
@@ -206,8 +200,43 @@ impl SourceSubject {
         }
         config
     }
+}
 
-    /// What would come next if all went well.
+impl Subject for SourceSubject {
+    on_trial!(subject Source, Input::Closed(LinkId(0)));
+
+    fn machine(&mut self, choices: &mut Choices<'_>) -> Source {
+        self.config = Self::config(choices);
+        Source::new(self.config.clone())
+    }
+
+    fn is_terminal(_machine: &Source) -> bool {
+        false
+    }
+
+    fn observe(&mut self, output: &Output) {
+        if let Output::Event(Event::MigrateDataWanted { link, .. }) = output {
+            self.wanted = Some(*link);
+        }
+    }
+
+    fn attempt(output: &Output) -> Option<Attempt> {
+        match output {
+            Output::Event(Event::Started(id)) => Some(Attempt::Started(id.0.into())),
+            Output::Event(Event::Ended { attempt, .. }) => Some(Attempt::Ended(attempt.0.into())),
+            _ => None,
+        }
+    }
+
+    fn wind_down(&mut self, machine: &Source) -> Option<Input> {
+        // The virtual machine's fate is the application's to tell; the rest comes by itself.
+        matches!(machine.state(), State::WaitConnect | State::Connected | State::Announced).then_some(Input::VmFailed)
+    }
+}
+
+impl Trial for SourceSubject {
+    on_trial!(trial Source, SourceOp, SourceModel);
+
     fn forward(&self, number: u8, machine: &Source) -> SourceOp {
         let client = u8::from(number % 8 == 7);
         let links = machine.links(ClientId(client.into())).len();
@@ -242,7 +271,7 @@ impl SourceSubject {
         }
     }
 
-    fn resolve(op: &SourceOp) -> Input {
+    fn resolve(&mut self, op: &SourceOp) -> Input {
         match *op {
             // No further than one step.
             SourceOp::Forward(_) | SourceOp::Timeout => Input::Timeout,
@@ -277,75 +306,8 @@ impl SourceSubject {
             }
         }
     }
-}
 
-impl Subject for SourceSubject {
-    type Machine = Source;
-    type Input = Input;
-
-    fn machine(&mut self, choices: &mut Choices<'_>) -> Source {
-        self.config = Self::config(choices);
-        Source::new(self.config.clone())
-    }
-
-    fn choose(&mut self, machine: &Source, choices: &mut Choices<'_>) -> Input {
-        match self.input(&SourceOp::choose(choices), machine) {
-            // The suite has its own.
-            Input::Timeout => Input::Closed(LinkId(0)),
-            other => other,
-        }
-    }
-
-    fn lend(input: &Input) -> InputOf<'_, Self> {
-        input.clone()
-    }
-
-    fn timeout() -> InputOf<'static, Self> {
-        Input::Timeout
-    }
-
-    fn is_terminal(_machine: &Source) -> bool {
-        false
-    }
-
-    fn observe(&mut self, output: &Output) {
-        if let Output::Event(Event::MigrateDataWanted { link, .. }) = output {
-            self.wanted = Some(*link);
-        }
-    }
-
-    fn attempt(output: &Output) -> Option<Attempt> {
-        match output {
-            Output::Event(Event::Started(id)) => Some(Attempt::Started(id.0.into())),
-            Output::Event(Event::Ended { attempt, .. }) => Some(Attempt::Ended(attempt.0.into())),
-            _ => None,
-        }
-    }
-
-    fn wind_down(&mut self, machine: &Source) -> Option<Input> {
-        // The virtual machine's fate is the application's to tell; the rest comes by itself.
-        matches!(machine.state(), State::WaitConnect | State::Connected | State::Announced).then_some(Input::VmFailed)
-    }
-}
-
-impl Trial for SourceSubject {
-    type Op = SourceOp;
-    type Model = SourceModel;
-    type Event = TableEvent;
-    const TABLE: Table<State, TableEvent> = TABLE;
-
-    fn op(choices: &mut Choices<'_>) -> SourceOp {
-        SourceOp::choose(choices)
-    }
-
-    fn input(&mut self, op: &SourceOp, machine: &Source) -> Input {
-        match op {
-            SourceOp::Forward(number) => Self::resolve(&self.forward(*number, machine)),
-            other => Self::resolve(other),
-        }
-    }
-
-    fn model(_machine: &Source, subject: &Self) -> SourceModel {
-        SourceModel::new(subject.config.clone())
+    fn model(&self, _machine: &Source) -> SourceModel {
+        SourceModel::new(self.config.clone())
     }
 }

@@ -1,11 +1,11 @@
 //! What a source must do: queues and facts, as spec/spice.md 5.1 and the properties S1 to S7 have them.
 
-use super::super::trial::{Expected, Reference};
 use crate::machine::Machine;
 use crate::spice::source::{AttemptId, ClientLoss, Config, Event, Input, Outcome, Output, Source};
 use crate::spice::{
     ChannelId, ClientId, ClientMessage, DstInfo, LinkId, MainCaps, MigrateFlags, Packet, ServerMessage,
 };
+use crate::testing::trial::{Expected, Reference};
 use crate::time::Instant;
 use crate::wire::Encode;
 use std::collections::{BTreeSet, VecDeque};

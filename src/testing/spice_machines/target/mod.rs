@@ -5,7 +5,6 @@ mod model;
 pub use model::TargetModel;
 
 use super::source::{ALL_CAPS, channel_id, destination};
-use super::trial::Trial;
 use crate::machine::{Machine, Table};
 use crate::spice::common::{MigrateData, Pong};
 use crate::spice::main_channel::{AgentData, DoSeamless, Init};
@@ -14,6 +13,7 @@ use crate::spice::target::{Config, Event, Input, Output, State, TABLE, TableEven
 use crate::spice::{ChannelType, ClientId, ClientMessage, LinkId, MainCaps, ServerMessage, Unknown};
 use crate::testing::Choices;
 use crate::testing::contract::{InputOf, Subject};
+use crate::testing::trial::{Trial, on_trial};
 use bytes::Bytes;
 use core::time::Duration;
 use std::vec::Vec;
@@ -79,13 +79,7 @@ impl TargetOp {
     }
 }
 
-#[cfg(feature = "arbitrary")]
-#[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
-impl<'a> arbitrary::Arbitrary<'a> for TargetOp {
-    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Choices::lend(u, Self::choose)
-    }
-}
+on_trial!(ops TargetOp);
 
 fn link(client: u8, channel: u8) -> LinkId {
     LinkId(u32::from(client) * 8 + u32::from(channel) + 1)
@@ -175,8 +169,34 @@ impl TargetSubject {
         }
         config
     }
+}
 
-    /// What would come next if all went well.
+impl Subject for TargetSubject {
+    on_trial!(subject Target, Input::Closed(LinkId(0)));
+
+    fn machine(&mut self, choices: &mut Choices<'_>) -> Target {
+        self.config = Self::config(choices);
+        Target::new(self.config.clone())
+    }
+
+    fn is_terminal(_machine: &Target) -> bool {
+        false
+    }
+
+    fn observe(&mut self, output: &Output) {
+        match output {
+            Output::Event(Event::Attached { client, link, session_id, .. }) => {
+                self.clients.push((*client, *link, *session_id));
+            }
+            Output::Event(Event::InitWanted { client, .. }) => self.wanted = Some(*client),
+            _ => {}
+        }
+    }
+}
+
+impl Trial for TargetSubject {
+    on_trial!(trial Target, TargetOp, TargetModel);
+
     fn forward(&self, number: u8, machine: &Target) -> TargetOp {
         let (client, channel) = (u8::from(number % 8 == 7), (number >> 3) % 3);
         let fresh = u8::from(number % 16 == 9) * 3;
@@ -201,7 +221,7 @@ impl TargetSubject {
         }
     }
 
-    fn resolve(&self, op: &TargetOp) -> Input {
+    fn resolve(&mut self, op: &TargetOp) -> Input {
         match *op {
             // No further than one step.
             TargetOp::Forward(_) | TargetOp::Timeout => Input::Timeout,
@@ -230,66 +250,8 @@ impl TargetSubject {
             TargetOp::Running => Input::VmRunning,
         }
     }
-}
 
-impl Subject for TargetSubject {
-    type Machine = Target;
-    type Input = Input;
-
-    fn machine(&mut self, choices: &mut Choices<'_>) -> Target {
-        self.config = Self::config(choices);
-        Target::new(self.config.clone())
-    }
-
-    fn choose(&mut self, machine: &Target, choices: &mut Choices<'_>) -> Input {
-        match self.input(&TargetOp::choose(choices), machine) {
-            // The suite has its own.
-            Input::Timeout => Input::Closed(LinkId(0)),
-            other => other,
-        }
-    }
-
-    fn lend(input: &Input) -> InputOf<'_, Self> {
-        input.clone()
-    }
-
-    fn timeout() -> InputOf<'static, Self> {
-        Input::Timeout
-    }
-
-    fn is_terminal(_machine: &Target) -> bool {
-        false
-    }
-
-    fn observe(&mut self, output: &Output) {
-        match output {
-            Output::Event(Event::Attached { client, link, session_id, .. }) => {
-                self.clients.push((*client, *link, *session_id));
-            }
-            Output::Event(Event::InitWanted { client, .. }) => self.wanted = Some(*client),
-            _ => {}
-        }
-    }
-}
-
-impl Trial for TargetSubject {
-    type Op = TargetOp;
-    type Model = TargetModel;
-    type Event = TableEvent;
-    const TABLE: Table<State, TableEvent> = TABLE;
-
-    fn op(choices: &mut Choices<'_>) -> TargetOp {
-        TargetOp::choose(choices)
-    }
-
-    fn input(&mut self, op: &TargetOp, machine: &Target) -> Input {
-        match op {
-            TargetOp::Forward(number) => self.resolve(&self.forward(*number, machine)),
-            other => self.resolve(other),
-        }
-    }
-
-    fn model(_machine: &Target, subject: &Self) -> TargetModel {
-        TargetModel::new(subject.config.clone())
+    fn model(&self, _machine: &Target) -> TargetModel {
+        TargetModel::new(self.config.clone())
     }
 }

@@ -1,12 +1,12 @@
 //! What a target must do: sets and facts, as spec/spice.md 5.3 to 5.6 and the properties T1 to T7 have them.
 
-use super::super::trial::{Expected, Reference};
 use crate::machine::Machine;
 use crate::spice::migrate_data::MigrateDataHeader;
 use crate::spice::target::{Config, Event, Input, Loss, Output, Start, Target};
 use crate::spice::{
     ChannelId, ClientId, ClientMessage, LinkError, LinkId, MainCaps, MigrateFlags, Packet, ServerMessage,
 };
+use crate::testing::trial::{Expected, Reference};
 use crate::time::Instant;
 use std::collections::{BTreeSet, VecDeque};
 use std::format;

@@ -92,7 +92,7 @@ pub trait Reference<M: Machine, I>: Clone + Debug {
 }
 
 /// A subject of the contract suite with operations and a model: what a trial needs.
-pub(super) trait Trial: Subject<Machine: Machine<State: 'static>> {
+pub(crate) trait Trial: Subject<Machine: Machine<State: 'static>> {
     type Op: Clone + Debug;
     type Model: Reference<Self::Machine, Self::Input>;
     type Event: Copy + Debug + 'static;
@@ -100,9 +100,69 @@ pub(super) trait Trial: Subject<Machine: Machine<State: 'static>> {
     const TABLE: Table<<Self::Machine as Machine>::State, Self::Event>;
 
     fn op(choices: &mut Choices<'_>) -> Self::Op;
+    /// What would come next if all went well; `number` chooses where there are several ways.
+    fn forward(&self, number: u8, machine: &Self::Machine) -> Self::Op;
+    fn resolve(&mut self, op: &Self::Op) -> Self::Input;
     fn input(&mut self, op: &Self::Op, machine: &Self::Machine) -> Self::Input;
-    fn model(machine: &Self::Machine, subject: &Self) -> Self::Model;
+    fn model(&self, machine: &Self::Machine) -> Self::Model;
 }
+
+/// What a module of operations says alike for every machine. It has `Input`, `State`, `TableEvent` and `TABLE` of its
+/// machine, and a `Forward` among its operations.
+///
+/// `ops` stands beside the operations, `subject` in the implementation of [`Subject`] (with an input that the suite can
+/// use instead of a timeout, of which it has its own), `trial` in that of [`Trial`].
+macro_rules! on_trial {
+    (ops $op:ident) => {
+        #[cfg(feature = "arbitrary")]
+        #[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
+        impl<'a> arbitrary::Arbitrary<'a> for $op {
+            fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+                Choices::lend(u, Self::choose)
+            }
+        }
+    };
+    (subject $machine:ident, $instead:expr) => {
+        type Machine = $machine;
+        type Input = Input;
+
+        fn choose(&mut self, machine: &$machine, choices: &mut Choices<'_>) -> Input {
+            match self.input(&Self::op(choices), machine) {
+                Input::Timeout => $instead,
+                other => other,
+            }
+        }
+
+        fn lend(input: &Input) -> InputOf<'_, Self> {
+            input.clone()
+        }
+
+        fn timeout() -> InputOf<'static, Self> {
+            Input::Timeout
+        }
+    };
+    (trial $machine:ident, $op:ident, $model:ident) => {
+        type Op = $op;
+        type Model = $model;
+        type Event = TableEvent;
+        const TABLE: Table<State, TableEvent> = TABLE;
+
+        fn op(choices: &mut Choices<'_>) -> $op {
+            $op::choose(choices)
+        }
+
+        fn input(&mut self, op: &$op, machine: &$machine) -> Input {
+            match op {
+                $op::Forward(number) => {
+                    let op = self.forward(*number, machine);
+                    self.resolve(&op)
+                }
+                other => self.resolve(other),
+            }
+        }
+    };
+}
+pub(crate) use on_trial;
 
 /// Most operations of a list.
 const MOST: usize = 160;
@@ -142,7 +202,7 @@ struct Run<T: Trial> {
 }
 
 /// The list of operations that `bytes` stand for.
-pub(super) fn run<T>(bytes: &[u8])
+pub(crate) fn run<T>(bytes: &[u8])
 where
     T: Trial,
     for<'a> T::Machine: Machine<Input<'a> = T::Input, State: 'static>,
@@ -150,7 +210,7 @@ where
     let mut choices = Choices::new(bytes);
     let mut subject = T::default();
     let machine = subject.machine(&mut choices);
-    let model = T::model(&machine, &subject);
+    let model = subject.model(&machine);
     let trace = Trace(Vec::new());
     let mut run = Run { subject, machine, model, now: Instant::ZERO, trace, reach: reach::<T>() };
     for _ in 0..MOST {
