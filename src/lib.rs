@@ -12,6 +12,7 @@
 //! | [`machine`] | the [`Machine`](machine::Machine) trait, its contract, the transition-table macro |
 //! | [`wire`] | [`Encode`](wire::Encode), [`StreamDecode`](wire::StreamDecode), [`Framer`](wire::Framer) |
 //! | [`spice`] | SPICE client migration: codec, connections, `Source`, `Target`, `Client` |
+//! | [`tds5`] | Open Server connection migration on TDS 5.0: codec, connections, `Server`, `Target`, `Client` |
 //! | `testing` | (features `arbitrary`, `proptest`) values, strategies, the contract suite, the simulator |
 //!
 //! Every protocol's room is furnished alike: messages, then the connection (bytes to messages of one

@@ -47,6 +47,54 @@ fn codecs_carry_a_whole_link() {
 }
 
 #[test]
+fn tds5_codecs_carry_a_login_and_a_migration() {
+    use handover::tds5::PacketType;
+    use handover::tds5::connection::{ClientConnection, Item, ServerConnection};
+    use handover::tds5::login::{Login, LoginRecord};
+    use handover::tds5::migration::Migration;
+    use handover::tds5::token::Done;
+    use handover::wire::ByteOrder;
+
+    let mut client = ClientConnection::new(Default::default(), Default::default());
+    let mut server = ServerConnection::new(Default::default(), Default::default());
+    let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+    let login = Item::Login(Box::new(Login::new(LoginRecord::new(ByteOrder::Big), true)));
+    client.encode(login.clone(), &mut up).unwrap();
+    assert_eq!(server.decode(&mut up).unwrap(), Some(login));
+    for item in [Item::Token(Done::FINAL.into()), Item::End(PacketType::RESPONSE), Item::Migration(Migration::Sync)] {
+        server.encode(item.clone(), &mut down).unwrap();
+        if !matches!(item, Item::Token(_)) {
+            continue;
+        }
+        assert_eq!(client.decode(&mut down).unwrap(), None, "it may not be the message's last packet");
+    }
+    let items = [Item::Token(Done::FINAL.into()), Item::End(PacketType::RESPONSE), Item::Migration(Migration::Sync)];
+    for item in items {
+        assert_eq!(client.decode(&mut down).unwrap(), Some(item));
+    }
+    assert_eq!(client.decode(&mut down).unwrap(), Some(Item::End(PacketType::MIGRATE)));
+    // What only clients send cannot be sent by a server.
+    assert!(
+        server.encode(Item::Login(Box::new(Login::new(LoginRecord::new(ByteOrder::Big), true))), &mut down).is_err()
+    );
+    down.extend_from_slice(&[4, 0, 0, 7, 0, 0, 0, 0]);
+    assert!(client.decode(&mut down).unwrap_err().to_string().contains("PacketHeader.length"));
+}
+
+#[test]
+fn messages_survive_serde() {
+    use handover::tds5::migration::{Address, Request};
+    use handover::tds5::token::{Eed, Token};
+
+    let token = Token::from(Eed::new(4002, 14, "login failed"));
+    let text = serde_json::to_string(&token).unwrap();
+    assert_eq!(serde_json::from_str::<Token>(&text).unwrap(), token);
+    let request = Request { addresses: Address::new("host", 1).into_iter().collect(), unreadable: Vec::new() };
+    let text = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
+}
+
+#[test]
 fn sub_messages_come_once_and_before_their_message() {
     let caps = CommonCaps::AUTH_SELECTION | CommonCaps::AUTH_SPICE;
     let (mut client, mut server) = pair(caps);

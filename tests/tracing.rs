@@ -49,6 +49,55 @@ impl tracing::Subscriber for Log {
 
 #[test]
 fn spans_and_transitions_are_traced_without_secrets() {
+    spice();
+    tds5();
+}
+
+/// A login, its answer, and the machines of both ends.
+fn tds5() {
+    use bytes::BytesMut;
+    use handover::tds5::SessionId;
+    use handover::tds5::connection::{ClientConnection, Item, ServerConnection};
+    use handover::tds5::login::{Login, LoginRecord};
+    use handover::tds5::target::{Config, Input, Output, Target};
+    use handover::wire::ByteOrder;
+
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        let mut client = ClientConnection::new(Default::default(), Default::default());
+        let mut server = ServerConnection::new(Default::default(), Default::default());
+        let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+        let record = LoginRecord::new(ByteOrder::Little).with_user(b"guest", b"0123456789abcdef").unwrap();
+        client.login(&Login::new(record, true), &mut up).unwrap();
+        server.receive(&up);
+        let Some(Item::Login(login)) = server.next_item().unwrap() else { panic!("a login was sent") };
+        let mut target = Target::new(Config::default(), Instant::ZERO);
+        target.handle(Instant::ZERO, Input::Item(Item::Login(login))).unwrap();
+        target.handle(Instant::ZERO, Input::SetSessionId(SessionId::new(*b"012345").unwrap())).unwrap();
+        target.handle(Instant::ZERO, Input::Accept { tokens: Vec::new() }).unwrap();
+        while let Some(output) = target.poll_output() {
+            match output {
+                Output::Send(token) => server.token(&token, &mut down).unwrap(),
+                Output::SessionId(id) => server.session_id(id, &mut down).unwrap(),
+                Output::EndMessage => server.end(&mut down),
+                _ => {}
+            }
+        }
+        client.receive(&down);
+        while client.next_item().unwrap().is_some() {}
+    });
+    let lines = log.0.lock().unwrap();
+    let text = lines.join("\n");
+    assert_eq!(lines.iter().filter(|line| *line == "span link").count(), 2, "{text}");
+    for expected in ["message=login requested", "message=login answered", "machine=\"tds5 target\"", "to=\"Serving\""] {
+        assert!(lines.iter().any(|line| line == expected), "{expected} in {text}");
+    }
+    for secret in ["0123456789abcdef", "012345", "48, 49, 50", "303132"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+fn spice() {
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), || {
         let (mut client, mut server) = pair(CAPS);

@@ -2,14 +2,14 @@
 
 mod address;
 
-pub use address::Address;
+pub use address::{Address, NotAnAddress};
 
 use super::ids::MessageId;
 use super::secret::SessionId;
 use super::token::{Column, DataType, Format, FormatKind, Message, Token, Values, length_u8};
 use crate::error::EncodeError;
 use crate::wire::{ByteOrder, Payload};
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -190,7 +190,7 @@ impl Migration {
         match self {
             Self::Request(request) => {
                 for address in &request.addresses {
-                    let text = address.wire();
+                    let text = address.to_string();
                     columns.push(parameter(order, options.address_type, text.as_bytes(), &mut values)?);
                 }
                 for raw in &request.unreadable {

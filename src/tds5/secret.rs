@@ -1,12 +1,15 @@
-//! What must never be shown: passwords and session ids.
+//! What must never be shown.
 
-use bytes::Bytes;
 use core::fmt;
 
 /// The six bytes by which a session is known at the server that it migrates to (spec/tds5.md 2.5). Never shown by
 /// `Debug`. All zero means "none".
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "[u8; 6]", into = "[u8; 6]")
+)]
 #[doc(alias = "SRV_T_SESSIONID")]
 #[doc(alias = "CS_SESSIONID")]
 #[doc(alias = "lhasessionid")]
@@ -26,33 +29,27 @@ impl SessionId {
     }
 }
 
+/// All bytes are zero: that is no session id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("a session id of zeros is none")]
+pub struct ZeroSessionId;
+
+impl TryFrom<[u8; 6]> for SessionId {
+    type Error = ZeroSessionId;
+
+    fn try_from(bytes: [u8; 6]) -> Result<Self, ZeroSessionId> {
+        Self::new(bytes).ok_or(ZeroSessionId)
+    }
+}
+
+impl From<SessionId> for [u8; 6] {
+    fn from(id: SessionId) -> Self {
+        id.0
+    }
+}
+
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId(..)")
-    }
-}
-
-/// A password, or bytes that hold passwords. Never shown by `Debug`.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Password(Bytes);
-
-impl Password {
-    /// A password in the client's character set.
-    #[must_use]
-    pub fn new(bytes: impl Into<Bytes>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn expose(&self) -> &Bytes {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(..)")
     }
 }

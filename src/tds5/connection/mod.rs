@@ -305,6 +305,10 @@ impl ClientConnection {
         let item = self.incoming.next_item()?;
         if let Some(Item::Token(token)) = &item {
             self.outgoing.note_size(token);
+            #[cfg(feature = "tracing")]
+            if let Token::LoginAck(ack) = token {
+                tracing::debug!(status = %ack.status, "login answered");
+            }
         }
         Ok(item)
     }
@@ -419,7 +423,12 @@ impl ServerConnection {
     pub fn next_item(&mut self) -> Result<Option<Item>, DecodeError> {
         #[cfg(feature = "tracing")]
         let _entered = self.span.clone().entered();
-        self.incoming.next_item()
+        let item = self.incoming.next_item()?;
+        #[cfg(feature = "tracing")]
+        if matches!(item, Some(Item::Login(_))) {
+            tracing::debug!("login requested");
+        }
+        Ok(item)
     }
 
     /// The format of the values in the last [`Token::Params`].

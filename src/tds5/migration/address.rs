@@ -1,6 +1,5 @@
 //! Where a client is sent to.
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::num::NonZeroU16;
@@ -10,7 +9,11 @@ use core::num::NonZeroU16;
 /// Sent as `host:port`, an IPv6 address as `[addr]:port`. Read from that, from `host port`, and from
 /// `tcp ether host port`, with any white space between (spec/tds5.md 4.3 a).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "String", into = "String")
+)]
 pub struct Address {
     host: String,
     port: NonZeroU16,
@@ -48,11 +51,6 @@ impl Address {
         self.port.get()
     }
 
-    /// What is sent.
-    pub(crate) fn wire(&self) -> String {
-        self.to_string()
-    }
-
     /// Reads an address in one of the forms that are known.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
@@ -77,10 +75,37 @@ impl Address {
     }
 }
 
+/// The text is no address in a form that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("not an address: host:port is expected")]
+pub struct NotAnAddress;
+
+impl core::str::FromStr for Address {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        Self::parse(text.as_bytes()).ok_or(NotAnAddress)
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = NotAnAddress;
+
+    fn try_from(text: String) -> Result<Self, NotAnAddress> {
+        text.parse()
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.to_string()
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
-            f.write_str(&format!("[{}]:{}", self.host, self.port))
+            write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)
         }
