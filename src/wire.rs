@@ -114,13 +114,22 @@ pub trait StreamDecode {
 /// assert_eq!(framer.next_item()?.as_deref(), Some(&[][..]));
 /// # Ok::<(), DecodeError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Framer<D> {
     decoder: D,
     buffer: BytesMut,
     /// What [`StreamDecode::needed`] said last; 0 if it is to be asked again.
     needed: usize,
     failed: Option<DecodeError>,
+}
+
+impl<D: core::fmt::Debug> core::fmt::Debug for Framer<D> {
+    /// What waits in the buffer may hold a secret: it is not shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut shown = f.debug_struct("Framer");
+        shown.field("decoder", &self.decoder).field("buffered", &self.buffer.len()).field("failed", &self.failed);
+        shown.finish()
+    }
 }
 
 impl<D: StreamDecode> Framer<D> {

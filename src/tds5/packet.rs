@@ -151,7 +151,7 @@ impl StreamDecode for PacketStream {
 
 /// Cuts messages into packets. Every packet but the last of a message is full, and the last one says that it is the
 /// last, whatever its size.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Packets {
     /// Bytes in a packet, header included.
     size: u16,
@@ -159,6 +159,13 @@ pub(crate) struct Packets {
     next_size: u16,
     /// The message that is being sent, and what of it did not fill a packet.
     open: Option<(PacketType, BytesMut)>,
+}
+
+impl core::fmt::Debug for Packets {
+    /// What waits to be sent may hold a password: it is not shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Packets").field("size", &self.size).field("open", &self.open()).finish_non_exhaustive()
+    }
 }
 
 /// Before anything is settled.

@@ -58,7 +58,7 @@ pub enum Sender {
 ///
 /// The formats of rows and parameters are kept from message to message: a migration message in the middle of a
 /// response does not end the response.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MessageStream {
     packets: PacketStream,
     limits: Tds5Limits,
@@ -66,8 +66,14 @@ pub struct MessageStream {
     /// Whether a login record is to come.
     login_awaited: bool,
     formats: Formats<Bytes>,
+    /// The formats around a migration message, which go on behind it.
+    around: Option<Formats<Bytes>>,
     /// The message that is being read.
     message: Option<PacketType>,
+    /// Whether it began with the login record, or will.
+    is_login: bool,
+    /// How many bytes of it have come.
+    size: usize,
     /// Whether the packet that is being read is the message's last.
     last: bool,
     /// What is left of the packet.
@@ -87,7 +93,10 @@ impl MessageStream {
             order: ByteOrder::Little,
             login_awaited: sender == Sender::Client,
             formats: Formats::default(),
+            around: None,
             message: None,
+            is_login: false,
+            size: 0,
             last: false,
             packet: Bytes::new(),
             begun: BytesMut::new(),
@@ -106,7 +115,7 @@ impl MessageStream {
         self.order = order;
     }
 
-    /// The format of the values in the last [`Token::Params`].
+    /// The format of the values in the last [`Token::Params`]. That of a migration message holds for its message only.
     #[must_use]
     pub fn params_format(&self) -> Option<&Format> {
         self.formats.params()
@@ -152,11 +161,14 @@ impl MessageStream {
         if !self.last {
             return Ok(None);
         }
+        if ty == PacketType::LOGIN && self.login_awaited {
+            return Err(DecodeError::short("LoginRecord", "body", LoginRecord::SIZE, self.begun.len()));
+        }
         if !self.begun.is_empty() {
             return Err(DecodeError::short("Token", "body", self.needed, self.begun.len()));
         }
-        if ty == PacketType::LOGIN && self.login_awaited {
-            return Err(DecodeError::short("LoginRecord", "host_name", LoginRecord::SIZE, 0));
+        if let Some(around) = self.around.take() {
+            self.formats = around;
         }
         self.message = None;
         Ok(Some(Piece::End(ty)))
@@ -199,9 +211,9 @@ impl MessageStream {
             return Ok(if input.len() < size { Extent::Needs(size) } else { Extent::Whole(size) });
         }
         let limit = match self.message {
-            Some(PacketType::MIGRATE) => self.limits.migration,
-            Some(PacketType::LOGIN) => self.limits.login,
-            _ => self.limits.token,
+            Some(PacketType::MIGRATE) => ("migration", self.limits.migration),
+            Some(PacketType::LOGIN) => ("login", self.limits.login),
+            _ => ("token", self.limits.token),
         };
         self.formats.extent(self.order, input, limit)
     }
@@ -228,6 +240,15 @@ impl MessageStream {
     }
 }
 
+impl core::fmt::Debug for MessageStream {
+    /// What was taken off the stream may hold a password: it is not shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { order, message, size, .. } = self;
+        let mut shown = f.debug_struct("MessageStream");
+        shown.field("order", order).field("message", message).field("size", size).finish_non_exhaustive()
+    }
+}
+
 impl StreamDecode for MessageStream {
     type Item = Piece;
 
@@ -242,12 +263,19 @@ impl StreamDecode for MessageStream {
             return Ok(Some(piece));
         }
         let Some(Packet { header, payload }) = self.packets.decode_next(src)? else { return Ok(None) };
-        if header.ty == PacketType::LOGIN && self.login_awaited {
-            let size = to_u64(self.begun.len().saturating_add(payload.len()));
-            let limit = to_u64(self.limits.login);
-            if size > limit {
-                return Err(DecodeError::limit("LoginRecord", "length", "login", limit, size));
-            }
+        if self.message.is_none() {
+            self.size = 0;
+            self.is_login = header.ty == PacketType::LOGIN && self.login_awaited;
+            self.around = (header.ty == PacketType::MIGRATE).then(|| self.formats.clone());
+        }
+        self.size = self.size.saturating_add(payload.len());
+        let (message, what, limit) = match header.ty {
+            PacketType::LOGIN if self.is_login => ("LoginRecord", "login", self.limits.login),
+            PacketType::MIGRATE => ("Migration", "migration", self.limits.migration),
+            _ => ("Message", "", usize::MAX),
+        };
+        if self.size > limit {
+            return Err(DecodeError::limit(message, "length", what, to_u64(limit), to_u64(self.size)));
         }
         self.message = Some(header.ty);
         self.last = header.ends_message();

@@ -112,7 +112,10 @@ impl Outgoing {
         token: &Token,
         dst: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        token.in_order(order).encode_to(self.packets.message(ty)?)?;
+        let encoded = token.in_order(order);
+        // Before a message is opened, which would have to be ended.
+        encoded.check()?;
+        encoded.encode_to(self.packets.message(ty)?)?;
         self.note_size(token);
         self.packets.flush(false, dst);
         Ok(())

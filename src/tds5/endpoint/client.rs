@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 
 /// What a [`ClientEndpoint`] wants done, in this order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientOutput {
     /// Dial `address`; answer with [`ClientEndpoint::connected`] or [`ClientEndpoint::closed`].
@@ -41,6 +41,18 @@ pub enum ClientOutput {
     Close(LinkId),
     /// Something that the application should know.
     Event(Event),
+}
+
+impl core::fmt::Debug for ClientOutput {
+    /// What is written may be a password: only its length is shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Dial { link, address, tls } => write!(f, "Dial({link:?}, {address}, tls: {tls})"),
+            Self::Transmit { link, bytes } => write!(f, "Transmit({link:?}, {} bytes)", bytes.len()),
+            Self::Close(link) => write!(f, "Close({link:?})"),
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -21,10 +21,11 @@ impl Machine for Server {
     fn handle(&mut self, now: Instant, input: Input) -> Result<(), Error> {
         self.outbox.check_room(self.config.limits.outputs)?;
         self.validate(&input)?;
+        let now = self.now.max(now);
         if matches!(input, Input::Timeout) && self.deadline.is_none_or(|deadline| now < deadline) {
             return Ok(());
         }
-        self.now = self.now.max(now);
+        self.now = now;
         match input {
             Input::Migrate { addresses, .. } => self.request(addresses),
             Input::Cancel { .. } => self.cancel(TableEvent::Cancelled, Outcome::Cancelled),
@@ -153,10 +154,11 @@ impl Server {
     }
 
     fn item(&mut self, item: Item) -> Result<(), Error> {
+        // Only the first thing that a client says here can be that it waits for what it has asked elsewhere.
+        let arriving = core::mem::take(&mut self.arriving);
         match self.ledger.take(item, self.config.limits.pending) {
             Incoming::Pass(item) => self.event(Event::Item(item)),
             Incoming::Command(item) => {
-                self.arriving = false;
                 self.resume_expected = false;
                 if self.state == State::Migrating {
                     self.fail(TableEvent::FellBack, None);
@@ -171,7 +173,7 @@ impl Server {
                 self.outbox.push(Output::EndMessage);
             }
             Incoming::Logout => self.logout(),
-            Incoming::Migration(migration) => self.migration(migration),
+            Incoming::Migration(migration) => self.migration(migration, arriving),
             Incoming::Nothing => {}
             Incoming::Illegal(got) => {
                 let violation =
@@ -184,10 +186,10 @@ impl Server {
         Ok(())
     }
 
-    fn migration(&mut self, migration: Migration) {
+    fn migration(&mut self, migration: Migration, arriving: bool) {
         let ignored = Event::Ignored(migration.name());
         match migration {
-            Migration::Resume if self.resume_expected || self.arriving => self.resume(),
+            Migration::Resume if self.resume_expected || arriving => self.resume(),
             _ if !self.is_able() => self.event(ignored),
             Migration::Sync => self.sync(ignored),
             Migration::Fail(reason) => self.refusal(reason, ignored),
@@ -244,7 +246,6 @@ impl Server {
         if !core::mem::take(&mut self.resume_expected) {
             self.ledger.add();
         }
-        self.arriving = false;
         if matches!(self.state, State::None | State::Cancelled | State::Failed) {
             self.go(TableEvent::Resumed);
         }

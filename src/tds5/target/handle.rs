@@ -23,10 +23,11 @@ impl Machine for Target {
     fn handle(&mut self, now: Instant, input: Input) -> Result<(), Error> {
         self.outbox.check_room(self.config.limits.outputs)?;
         self.validate(&input)?;
+        let now = self.now.max(now);
         if matches!(input, Input::Timeout) && self.deadline.is_none_or(|deadline| now < deadline) {
             return Ok(());
         }
-        self.now = self.now.max(now);
+        self.now = now;
         match input {
             Input::Item(item) => return self.item(item),
             Input::SetSessionId(id) => (self.session_id, self.id_is_new) = (Some(id), true),
@@ -221,16 +222,10 @@ impl Target {
     }
 
     fn serve(&mut self, item: Item) -> Result<(), Error> {
+        // That it waits is the first thing that a client says, or it does not wait.
+        let arriving = core::mem::take(&mut self.arriving);
         match self.ledger.take(item, self.config.limits.pending) {
-            Incoming::Pass(item) => {
-                // It is not the first thing that the client has to say.
-                self.arriving = false;
-                self.event(Event::Item(item));
-            }
-            Incoming::Command(item) => {
-                self.arriving = false;
-                self.event(Event::Item(item));
-            }
+            Incoming::Pass(item) | Incoming::Command(item) => self.event(Event::Item(item)),
             Incoming::Attention => self.event(Event::Attention),
             Incoming::Acknowledge(token) => {
                 self.outbox.push(Output::Send(token));
@@ -241,7 +236,7 @@ impl Target {
                 self.outbox.push(Output::Close);
                 self.end(LoginOutcome::Lost);
             }
-            Incoming::Migration(Migration::Resume) if core::mem::take(&mut self.arriving) => {
+            Incoming::Migration(Migration::Resume) if arriving => {
                 self.ledger.add();
                 self.go(TableEvent::Resumed);
                 self.event(Event::MigrateResume);

@@ -157,9 +157,14 @@ impl<B: Payload> Formats<B> {
         }
     }
 
-    /// How many bytes the token at the front of `input` takes.
+    /// How many bytes the token at the front of `input` takes. `limit` is a bound and its name.
     #[inline]
-    pub(crate) fn extent(&self, order: ByteOrder, input: &[u8], limit: usize) -> Result<Extent, DecodeError> {
+    pub(crate) fn extent(
+        &self,
+        order: ByteOrder,
+        input: &[u8],
+        limit: (&'static str, usize),
+    ) -> Result<Extent, DecodeError> {
         let Some((&ty, rest)) = input.split_first() else { return Ok(Extent::Needs(1)) };
         let length = TokenType(ty).length();
         let body = match length {
@@ -182,7 +187,7 @@ impl<B: Payload> Formats<B> {
         Ok(if input.len() < size { Extent::Needs(size) } else { Extent::Whole(size) })
     }
 
-    fn values_extent(&self, length: Length, rest: &[u8], limit: usize) -> Result<Extent, DecodeError> {
+    fn values_extent(&self, length: Length, rest: &[u8], limit: (&'static str, usize)) -> Result<Extent, DecodeError> {
         let (slot, message) = if length == Length::Row { (&self.rows, "Row") } else { (&self.params, "Params") };
         let Slot::Known(format) = slot else { return Err(Self::missing(slot, message)) };
         Ok(match format.values_extent(rest)? {
@@ -199,9 +204,9 @@ impl<B: Payload> Formats<B> {
 }
 
 #[inline]
-fn within(size: usize, limit: usize) -> Result<(), DecodeError> {
+fn within(size: usize, (what, limit): (&'static str, usize)) -> Result<(), DecodeError> {
     if size > limit {
-        return Err(DecodeError::limit("Token", "length", "token", to_u64(limit), to_u64(size)));
+        return Err(DecodeError::limit("Token", "length", what, to_u64(limit), to_u64(size)));
     }
     Ok(())
 }

@@ -289,6 +289,14 @@ pub struct InOrder<'a, B = Bytes> {
     order: ByteOrder,
 }
 
+impl<B: Payload> InOrder<'_, B> {
+    /// How many bytes stand behind the token's number and its length.
+    #[must_use]
+    pub fn body_len(&self) -> usize {
+        self.token.body_len()
+    }
+}
+
 impl<B: Payload> Encode for InOrder<'_, B> {
     #[inline]
     fn encoded_len(&self) -> usize {

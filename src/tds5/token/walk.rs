@@ -41,18 +41,24 @@ pub fn walk(order: ByteOrder, bytes: &[u8]) -> Walk<'_> {
 }
 
 /// Iterator over the tokens of a buffer. It ends at the first error.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Walk<'a> {
     order: ByteOrder,
     rest: &'a [u8],
     formats: Formats<&'a [u8]>,
 }
 
+impl core::fmt::Debug for Walk<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Walk({} bytes)", self.rest.len())
+    }
+}
+
 impl<'a> Walk<'a> {
     #[inline]
     fn step(&mut self) -> Result<RawToken<'a>, DecodeError> {
         let input = self.rest;
-        let size = match self.formats.extent(self.order, input, usize::MAX)? {
+        let size = match self.formats.extent(self.order, input, ("token", usize::MAX))? {
             Extent::Whole(size) => size,
             Extent::Needs(needed) => return Err(DecodeError::short("Token", "body", needed, input.len())),
         };
