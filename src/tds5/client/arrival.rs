@@ -15,6 +15,7 @@ use crate::tds5::migration::{Address, Migration};
 use crate::tds5::secret::SessionId;
 use crate::tds5::stream::Data;
 use crate::tds5::token::{LoginStatus, Token};
+use crate::wire::Encode;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -36,6 +37,12 @@ pub(super) struct Arrival {
     notices: Notices,
     /// Where the server sends us instead.
     elsewhere: Vec<Address>,
+}
+
+/// Whether a connection will take this login.
+pub(super) fn can_be_sent(login: &Login) -> bool {
+    let Ok(order) = login.record.order() else { return false };
+    login.record.check().is_ok() && login.extra.iter().all(|token| token.in_order(order).check().is_ok())
 }
 
 /// The login with the capability to migrate as it should be.

@@ -16,21 +16,17 @@ pub(super) struct Attempt {
     addresses: Vec<Address>,
 }
 
-/// What a request to migrate is answered with at the next safe point.
+/// What a request to migrate is answered with at the next safe point. SYNC comes in either case: the server counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Reply {
     Sync,
-    /// None of its addresses may be used.
+    /// None of its addresses may be used: FAIL follows.
     Refuse,
 }
 
 impl Client {
     /// A message of the exchange on the link in use.
     pub(super) fn migration(&mut self, link: LinkId, migration: Migration) {
-        if let Migration::SessionId(id) = migration {
-            self.session_id = id.or(self.session_id);
-            return;
-        }
         let at_home = matches!(self.state, State::Idle | State::Busy | State::Resuming);
         match migration {
             _ if !self.is_migratable() => self.ignore(link, migration.name()),
@@ -40,6 +36,11 @@ impl Client {
                 // Its SYNC is still owed: the server counts them.
                 self.go(TableEvent::Withdraw);
                 self.end_attempt(Outcome::Ignored);
+            }
+            Migration::Ignore if at_home && self.owed.last() == Some(&Reply::Refuse) => {
+                // There is nothing left to refuse.
+                self.owed.pop();
+                self.owed.push(Reply::Sync);
             }
             Migration::Continue if self.state == State::Synced => self.set_out(),
             other => self.ignore(link, other.name()),
@@ -99,12 +100,17 @@ impl Client {
             return;
         }
         let Some(link) = self.link() else { return };
-        for reply in core::mem::take(&mut self.owed) {
-            let migration = match reply {
-                Reply::Sync => Migration::Sync,
-                Reply::Refuse => self.fail_message(FailReason::NO_USABLE_ADDRESS, "no usable address"),
-            };
+        let owed = core::mem::take(&mut self.owed);
+        let refuses = owed.last() == Some(&Reply::Refuse);
+        for _ in owed {
+            self.outbox.push(Output::Migration { link, migration: Migration::Sync });
+        }
+        if refuses {
+            let migration = self.fail_message(FailReason::NO_USABLE_ADDRESS, "no usable address");
             self.outbox.push(Output::Migration { link, migration });
+            if self.current.is_some() {
+                self.resume(link, false);
+            }
         }
         if self.attempt.is_some() {
             self.go(TableEvent::Sync);

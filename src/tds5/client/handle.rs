@@ -1,7 +1,7 @@
 //! Inputs: what is legal, and where it goes.
 
 use super::Client;
-use super::arrival::prepare;
+use super::arrival::{can_be_sent, prepare};
 use super::request::Piece;
 use super::table::{Event as TableEvent, State, step};
 use super::types::{Command, Disconnect, Event, Failure, Input, Output};
@@ -10,7 +10,6 @@ use crate::machine::{LinkId, Machine, trace_transition};
 use crate::tds5::connection::Item;
 use crate::tds5::ids::PacketType;
 use crate::time::Instant;
-use crate::wire::Encode;
 
 impl Machine for Client {
     type Input<'a> = Input;
@@ -105,9 +104,7 @@ impl Client {
                 let (limit, got) = (to_u64(self.config.limits.addresses), to_u64(addresses.len()));
                 Err(Misuse::Limit(Limit { what: "addresses", limit, got }))
             }
-            Command::Connect { login, .. } if login.record.check().is_err() => {
-                argument("login", "its record cannot be sent")
-            }
+            Command::Connect { login, .. } if !can_be_sent(login) => argument("login", "cannot be sent"),
             Command::Request { ty, .. } if !ty.is_request() || *ty == PacketType::LOGIN => {
                 argument("ty", "is not the type of a command")
             }

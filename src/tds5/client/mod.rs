@@ -142,6 +142,7 @@ impl Client {
 
     /// The session id that a migration would show to the new server.
     #[must_use]
+    #[doc(alias = "CS_SESSIONID")]
     pub fn session_id(&self) -> Option<SessionId> {
         self.session_id
     }

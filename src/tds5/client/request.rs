@@ -115,6 +115,13 @@ impl Client {
         }
     }
 
+    /// The message was no response: a DONE in it is of no command.
+    pub(super) fn forget_done(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.finished = false;
+        }
+    }
+
     /// Completes the current command if its final DONE has come.
     pub(super) fn complete_finished(&mut self) {
         if let Some(current) = self.current.take_if(|current| current.finished) {

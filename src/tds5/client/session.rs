@@ -8,6 +8,7 @@ use crate::error::{Error, Violation};
 use crate::machine::LinkId;
 use crate::tds5::connection::Item;
 use crate::tds5::ids::PacketType;
+use crate::tds5::migration::Migration;
 use crate::tds5::token::Token;
 
 /// The link in use.
@@ -45,7 +46,8 @@ impl Client {
                 return Err(self.violate("a message that only clients send"));
             }
             Item::End(ty) => self.message_over(ty),
-            // Behind CONT the old server has nothing to say.
+            Item::Migration(Migration::SessionId(id)) => self.session_id = id.or(self.session_id),
+            // Behind CONT the old server has nothing else to say.
             _ if self.state == State::Moving => self.ignore(link, item.name()),
             Item::Token(token) => self.session_token(link, token),
             Item::Migration(migration) => self.migration(link, migration),
@@ -75,6 +77,9 @@ impl Client {
         }
         if ty != PacketType::MIGRATE {
             self.event(Event::Item(Item::End(ty)));
+        }
+        if matches!(ty, PacketType::MIGRATE | PacketType::URGENT) {
+            self.forget_done();
         }
         self.complete_finished();
         if parted {

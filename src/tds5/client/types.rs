@@ -21,6 +21,7 @@ pub struct RequestId(pub u32);
 #[non_exhaustive]
 pub enum Command {
     /// Start the session. Once.
+    #[doc(alias = "ct_connect")]
     Connect {
         /// Where the server may be, in the order in which it is to be tried.
         addresses: Vec<Address>,
@@ -29,7 +30,9 @@ pub enum Command {
         login: Box<Login>,
     },
     /// A piece of a command. Commands are sent one at a time; while one waits for its results, and while the session
-    /// is being moved, the others wait in a queue.
+    /// is being moved, the others wait in a queue. Its number is then
+    /// [`last_request`](super::Client::last_request).
+    #[doc(alias = "ct_send")]
     Request {
         /// The kind of message: LANGUAGE, RPC, UNFORMATTED, BULK or NORMAL; the same for all pieces of a command.
         ty: PacketType,
@@ -39,6 +42,7 @@ pub enum Command {
         end: bool,
     },
     /// Cancel the command that waits for its results. It is completed all the same.
+    #[doc(alias = "ct_cancel")]
     Attention,
     /// A piece of the answer to what a server asks in a login: see [`Event::Negotiate`].
     Answer {
@@ -52,8 +56,10 @@ pub enum Command {
         end: bool,
     },
     /// Say goodbye to the server, and close. Only while no command waits.
+    #[doc(alias = "ct_close")]
     Logout,
     /// Close everything at once.
+    #[doc(alias = "CS_FORCE_CLOSE")]
     Close,
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Incoming {
     message: Option<PacketType>,
     begun: Option<Begun>,
     login: Option<Box<Login>>,
+    /// What was found wrong behind the framing: the link is over.
+    failed: Option<DecodeError>,
 }
 
 impl Incoming {
@@ -41,6 +43,7 @@ impl Incoming {
             message: None,
             begun: None,
             login: None,
+            failed: None,
         }
     }
 
@@ -65,13 +68,20 @@ impl Incoming {
         self.pieces.decoder_mut().set_formats(formats);
     }
 
+    /// Whether a message has begun and not ended.
+    #[cfg(feature = "tokio-util")]
+    pub(super) fn in_message(&self) -> bool {
+        self.message.is_some()
+    }
+
     pub(super) fn receive(&mut self, data: &[u8]) {
         self.pieces.push(data);
     }
 
     pub(super) fn next_item(&mut self) -> Result<Option<Item>, DecodeError> {
+        self.failed.map_or(Ok(()), Err)?;
         while let Some(piece) = self.pieces.next_item()? {
-            if let Some(item) = self.item(piece)? {
+            if let Some(item) = self.item(piece).inspect_err(|error| self.failed = Some(*error))? {
                 return Ok(Some(item));
             }
         }
@@ -79,8 +89,9 @@ impl Incoming {
     }
 
     pub(super) fn decode_next(&mut self, src: &mut BytesMut) -> Result<Option<Item>, DecodeError> {
+        self.failed.map_or(Ok(()), Err)?;
         while let Some(piece) = self.pieces.decoder_mut().decode_next(src)? {
-            if let Some(item) = self.item(piece)? {
+            if let Some(item) = self.item(piece).inspect_err(|error| self.failed = Some(*error))? {
                 return Ok(Some(item));
             }
         }

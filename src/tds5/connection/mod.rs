@@ -486,6 +486,16 @@ mod codec {
                 fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Item>, CodecError> {
                     Ok(self.decode_next(src)?)
                 }
+
+                fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Item>, CodecError> {
+                    match self.decode_next(src)? {
+                        // Packets of a message that has not ended were taken off already.
+                        None if !src.is_empty() || self.incoming.in_message() => {
+                            Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into())
+                        }
+                        item => Ok(item),
+                    }
+                }
             }
 
             #[cfg_attr(docsrs, doc(cfg(feature = "tokio-util")))]

@@ -141,6 +141,7 @@ impl Server {
         self.say(Migration::Ignore);
         if self.state != State::Requested {
             self.resume_expected = self.ledger.pending() > 0;
+            self.fail_may_cross = true;
         }
     }
 
@@ -160,6 +161,7 @@ impl Server {
             Incoming::Pass(item) => self.event(Event::Item(item)),
             Incoming::Command(item) => {
                 self.resume_expected = false;
+                self.fail_may_cross = false;
                 if self.state == State::Migrating {
                     self.fail(TableEvent::FellBack, None);
                 }
@@ -206,21 +208,28 @@ impl Server {
         match self.attempt {
             Some(attempt) if self.state == State::Requested && answers && self.unanswered == 0 => {
                 self.deadline = None;
+                self.fail_may_cross = false;
                 self.go(TableEvent::Synced);
                 self.event(Event::MigrateState { attempt, state: StateEvent::Ready });
             }
-            _ => self.event(ignored),
+            _ => {
+                self.fail_may_cross = true;
+                self.event(ignored);
+            }
         }
     }
 
     fn refusal(&mut self, reason: Option<FailReason>, ignored: Event) {
+        let crossed = core::mem::take(&mut self.fail_may_cross);
         match self.state {
             State::Migrating | State::Ready | State::Deciding => {
                 self.resume_expected = self.ledger.pending() > 0;
                 self.fail(TableEvent::Failed, reason);
             }
+            _ if crossed => self.event(ignored),
             _ => {
-                // In the place of a SYNC: the client has stopped nothing, and will not say that it waits.
+                // In the place of a SYNC, as our client never does it: it has stopped nothing, and will not say that it
+                // waits.
                 let answers = self.unanswered > 0;
                 self.unanswered = self.unanswered.saturating_sub(1);
                 if self.state == State::Requested && answers && self.unanswered == 0 {
@@ -246,6 +255,7 @@ impl Server {
         if !core::mem::take(&mut self.resume_expected) {
             self.ledger.add();
         }
+        self.fail_may_cross = false;
         if matches!(self.state, State::None | State::Cancelled | State::Failed) {
             self.go(TableEvent::Resumed);
         }

@@ -64,6 +64,8 @@ pub struct Server {
     handler: Option<AttemptId>,
     /// Whether the client waits, and will say so: until then nothing is sent to it.
     resume_expected: bool,
+    /// Whether the client has said SYNC for a request that is withdrawn: a FAIL that comes next is for that one.
+    fail_may_cross: bool,
     /// Whether the client has just come from another server, and may say that it waits.
     arriving: bool,
     deadline: Option<Instant>,
@@ -90,6 +92,7 @@ impl Server {
             unanswered: 0,
             handler: None,
             resume_expected: false,
+            fail_may_cross: false,
             arriving,
             deadline: None,
             outbox: Outbox::new(),

@@ -108,7 +108,7 @@ impl Target {
                 let tokens = core::mem::take(&mut self.tokens);
                 self.establish(tokens);
             }
-            (State::Negotiating, Item::Token(_) | Item::Migration(_) | Item::End(_)) => {}
+            (State::Negotiating, Item::Token(_) | Item::Migration(_) | Item::Data { .. } | Item::End(_)) => {}
             (State::Login, item) => return self.violate("a login message", item.name()),
             (State::Connecting | State::Negotiating, item) => {
                 return self.violate("nothing before the login is answered", item.name());

@@ -142,7 +142,7 @@ impl<B: Payload> Column<B> {
         parts.iter().fold(fixed, |sum, part| sum.saturating_add(part.as_ref().len()))
     }
 
-    fn check(&self, kind: FormatKind) -> Result<(), EncodeError> {
+    fn check(&self, kind: FormatKind, order: ByteOrder) -> Result<(), EncodeError> {
         let message = kind.message();
         fits(message, "name", u8::MAX, self.name.as_ref().len())?;
         fits(message, "locale", u8::MAX, self.locale.as_ref().len())?;
@@ -160,10 +160,8 @@ impl<B: Payload> Column<B> {
         if !strings.is_empty() {
             return invalid("origin", "must be four strings behind length bytes, in a wide row format only");
         }
-        match size_part(ByteOrder::Little, message, self.data_type, self.size.as_ref()) {
+        match size_part(order, message, self.data_type, self.size.as_ref()) {
             Ok(([], _)) => Ok(()),
-            // The length of a table's name is in the connection's byte order.
-            _ if self.data_type.layout() == Layout::LargeObject && self.size.as_ref().len() >= 6 => Ok(()),
             _ => invalid("size", "does not fit the data type"),
         }
     }
@@ -254,7 +252,7 @@ impl Format {
         fits(message, "count", u16::MAX, columns.len())?;
         let mut bytes = Vec::new();
         for column in columns {
-            column.check(kind)?;
+            column.check(kind, order)?;
             let start = bytes.len();
             bytes.resize(start.saturating_add(column.len(kind)), 0);
             let room = bytes.get_mut(start..).unwrap_or_default();

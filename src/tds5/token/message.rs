@@ -1,7 +1,7 @@
 //! MSG, LOGINACK, ENVCHANGE, LANGUAGE, CONTROL and OPTIONCMD (spec/tds5.md 3.2 and 3.3).
 
 use super::body::{Compose, Parse, fits, length_u8, put_short_string, short_string};
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::tds5::ids::MessageId;
 use crate::wire::{ByteOrder, Payload, Writer, bytes as take, codes, fixed, put};
 use alloc::vec::Vec;
@@ -131,6 +131,10 @@ impl<'a> Parse<'a> for LoginAck<&'a [u8]> {
         let (&tds_version, rest) = rest.split_first_chunk().ok_or_else(|| short("tds_version", rest))?;
         let (rest, (name_length,)) = fixed!(MESSAGE, rest, { name_length: u8 });
         let (program_name, &program_version) = rest.split_last_chunk().ok_or_else(|| short("program_version", rest))?;
+        if program_name.len() > usize::from(u8::MAX) {
+            let (reason, got) = ("longer than any length can say", to_u64(program_name.len()));
+            return Err(DecodeError::invalid(MESSAGE, "program_name", reason, got));
+        }
         Ok(Self { status: LoginStatus(status), tds_version, name_length, program_name, program_version })
     }
 }
@@ -226,6 +230,9 @@ impl<B: Payload> EnvironmentChange<B> {
     #[must_use]
     pub fn packet_size(&self) -> Option<u32> {
         let (_, new, _) = self.iter().find(|(kind, ..)| *kind == EnvironmentKind::PACKET_SIZE)?;
+        if !new.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
         core::str::from_utf8(new).ok()?.parse().ok()
     }
 }
