@@ -2,18 +2,18 @@
 //!
 //! A seed is the whole input of its target. Those that are called `fixed-…` once showed a fault.
 
-#[path = "rows_spice/rows.rs"]
 #[allow(dead_code, reason = "the other test needs more of it")]
 mod rows;
 
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
+use handover::testing::tds5_codec;
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
 type Oracle = fn(&[u8]);
-const TARGETS: [(&str, Oracle); 7] = [
+const TARGETS: &[(&str, Oracle)] = &[
     ("spice_link", run_link),
     ("spice_data", run_data),
     ("spice_roundtrip", run_roundtrip),
@@ -21,6 +21,10 @@ const TARGETS: [(&str, Oracle); 7] = [
     ("spice_target", run_target),
     ("spice_client", run_client),
     ("spice_parties", run_parties),
+    ("tds5_packets", tds5_codec::run_packets),
+    ("tds5_tokens", tds5_codec::run_tokens),
+    ("tds5_login", tds5_codec::run_login),
+    ("tds5_roundtrip", tds5_codec::run_roundtrip),
 ];
 
 fn root() -> PathBuf {
@@ -73,6 +77,7 @@ macro_rules! replays {
 }
 
 replays! { spice_link spice_data spice_roundtrip spice_source spice_target spice_client spice_parties }
+replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -100,7 +105,7 @@ fn seeds_get_far() {
     }
     for (target, from, on) in far {
         let taken = rows::taken(|| replay(target));
-        let is_taken = taken.iter().any(|[state, event, _]| state == from && event == on);
+        let is_taken = taken.iter().any(|[_, state, event, _]| state == from && event == on);
         assert!(is_taken, "no seed of {target} takes {from} + {on}");
     }
 }
@@ -118,6 +123,7 @@ fn every_target_is_replayed() {
         let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("it can be read");
         assert!(TARGETS.iter().any(|(target, _)| *target == name), "{name} is not replayed");
-        assert!(text.contains(&format!("run_{}(", name.trim_start_matches("spice_"))), "{name} runs something else");
+        let (_room, oracle) = name.split_once('_').expect("a target is called by its room and its oracle");
+        assert!(text.contains(&format!("run_{oracle}(")), "{name} runs something else");
     }
 }

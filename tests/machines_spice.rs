@@ -2,9 +2,8 @@
 //! models: rows_spice.rs.
 //!
 //! Every list of operations comes out of a fixed seed, so that a run is the same each time; libFuzzer looks for new
-//! ones with the same oracles (fuzz/). `MACHINES_SPICE_LISTS` multiplies how many are run.
+//! ones with the same oracles (fuzz/). `MACHINES_LISTS` multiplies how many are run.
 
-#[path = "machines_spice/lists.rs"]
 mod lists;
 
 use handover::spice::client::{Outcome, Scheme};

@@ -1,9 +1,7 @@
 //! The SPICE machines beside their reference models, on fixed lists of operations; together these take every row of
 //! the transition tables and nothing else.
 
-#[path = "machines_spice/lists.rs"]
 mod lists;
-#[path = "rows_spice/rows.rs"]
 mod rows;
 
 use handover::spice::{client, source, target};

@@ -68,20 +68,68 @@ impl<'a, D: StreamDecode> Direction<'a, D> {
         self.stream.bytes.get(self.frame.clone()).unwrap_or_default()
     }
 
+    /// Where the last item stands.
+    pub(crate) fn place(&self) -> Range<usize> {
+        self.frame.clone()
+    }
+
     /// Notes the last item.
     pub(crate) fn push(&mut self, head: Head, encode: impl FnOnce() -> Result<Vec<u8>, EncodeError>) {
         let (offset, length) = if head.sub { (None, 0) } else { (Some(self.frame.start), self.frame.len()) };
-        let (name, compared) = (head.name, self.verify && !head.sub);
+        let (name, sub) = (head.name, head.sub);
         self.records.push(Record::Message(MessageRecord { offset, length, head }));
-        if compared && let Some(reason) = difference(self.frame(), encode()) {
-            let error = Fault { kind: "verify", message: name, field: "bytes", reason };
-            self.records.push(Record::Error { offset: self.frame.start, error });
+        if !sub {
+            self.compare(self.frame.clone(), name, encode);
         }
     }
 
-    /// Everything that was found, and what is left.
-    pub(crate) fn finish(mut self) -> Vec<Record> {
-        let offset = self.position();
+    /// Notes an item that stands at `place`, perhaps with something else in between.
+    pub(crate) fn push_at(&mut self, place: Range<usize>, head: Head) {
+        self.records.push(Record::Message(MessageRecord { offset: Some(place.start), length: place.len(), head }));
+    }
+
+    /// With `--verify`, whether the bytes at `place` are what `encode` gives.
+    pub(crate) fn compare(
+        &mut self,
+        place: Range<usize>,
+        name: &'static str,
+        encode: impl FnOnce() -> Result<Vec<u8>, EncodeError>,
+    ) {
+        self.compare_parts(&[place], name, encode);
+    }
+
+    /// [`compare`](Self::compare) for bytes that stand at several places.
+    pub(crate) fn compare_parts(
+        &mut self,
+        places: &[Range<usize>],
+        name: &'static str,
+        encode: impl FnOnce() -> Result<Vec<u8>, EncodeError>,
+    ) {
+        if !self.verify {
+            return;
+        }
+        let part = |place: &Range<usize>| self.stream.bytes.get(place.clone()).unwrap_or_default();
+        let came = places.iter().flat_map(part).copied().collect::<Vec<_>>();
+        if let Some(reason) = difference(&came, encode()) {
+            let offset = places.first().map_or_else(|| self.position(), |place| place.start);
+            let error = Fault { kind: "verify", message: name, field: "bytes", reason };
+            self.records.push(Record::Error { offset, error });
+        }
+    }
+
+    /// Why the stream could not be read on, and where it says so: a decoder that keeps the beginning of something may
+    /// know better.
+    pub(crate) fn fault(&mut self) -> Option<(&mut usize, &Fault)> {
+        match self.records.last_mut() {
+            Some(Record::Error { offset, error }) if self.failed => Some((offset, error)),
+            _ => None,
+        }
+    }
+
+    /// Everything that was found, and what is left. `begun` is where something stands of which the decoder has taken
+    /// no more than the beginning.
+    pub(crate) fn finish(mut self, begun: Option<usize>) -> Vec<Record> {
+        let offset = begun.unwrap_or_else(|| self.position());
         if self.failed {
             return self.records;
         }
@@ -89,8 +137,8 @@ impl<'a, D: StreamDecode> Direction<'a, D> {
             let reason = format!("the capture lacks the next {missing} bytes");
             let error = Fault { kind: "hole", message: "Tcp", field: "sequence", reason };
             self.records.push(Record::Error { offset: self.stream.bytes.len(), error });
-        } else if !self.rest.is_empty() {
-            self.records.push(Record::Incomplete { offset, incomplete: self.rest.len() });
+        } else if offset < self.stream.bytes.len() {
+            self.records.push(Record::Incomplete { offset, incomplete: self.stream.bytes.len() - offset });
         }
         self.records
     }

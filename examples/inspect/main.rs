@@ -13,6 +13,7 @@ mod decode;
 mod input;
 mod record;
 mod spice;
+mod tds5;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
@@ -58,11 +59,8 @@ enum ProtocolName {
 fn protocol(name: ProtocolName) -> Option<&'static dyn Protocol> {
     match name {
         ProtocolName::Spice => Some(&spice::Spice),
-        ProtocolName::Tds5
-        | ProtocolName::Repmgr
-        | ProtocolName::Deferral
-        | ProtocolName::Group
-        | ProtocolName::Session => None,
+        ProtocolName::Tds5 => Some(&tds5::Tds5),
+        ProtocolName::Repmgr | ProtocolName::Deferral | ProtocolName::Group | ProtocolName::Session => None,
     }
 }
 

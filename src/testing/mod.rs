@@ -10,6 +10,8 @@
 //! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
 //! | [`spice_machines`] | operation lists and reference models for the machines of the SPICE room |
 //! | [`Reference`] | a second description of a machine, beside which operation lists run it |
+//! | [`tds5`] | any token, login message and conversation of the TDS 5.0 room, in our layout and in odd ones |
+//! | [`tds5_codec`] | oracles of the TDS 5.0 codec on bytes and on values |
 //! | [`simulator`] | several parties, links that are slow and break, crashes, a clock: all of it out of one seed |
 //!
 //! Generators take a [`Choices`] and never fail: where the bytes are over, the simplest value comes. That makes
@@ -34,6 +36,9 @@ mod rng;
 pub mod simulator;
 pub mod spice;
 pub mod spice_machines;
+pub mod tds5;
+pub mod tds5_codec;
+pub mod tds5_machines;
 mod trial;
 
 pub use choices::Choices;

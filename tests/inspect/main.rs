@@ -13,6 +13,7 @@ mod jsonl;
 #[path = "../../examples/inspect/record.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod record;
+mod tds5;
 mod verify;
 
 use serde_json::Value;
@@ -74,7 +75,11 @@ fn spice(args: &[&str], file: &Path) -> Run {
 
 /// All vectors with this ending.
 fn vectors(ending: &str) -> Vec<PathBuf> {
-    let paths = fs::read_dir(VECTORS).expect("the vectors").map(|entry| entry.expect("an entry").path());
+    vectors_of(VECTORS, ending)
+}
+
+fn vectors_of(directory: &str, ending: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(directory).expect("the vectors").map(|entry| entry.expect("an entry").path());
     let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|it| it == ending)).collect();
     paths.sort();
     assert!(!paths.is_empty());

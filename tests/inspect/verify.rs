@@ -31,7 +31,7 @@ fn records(bytes: &[u8], verify: bool, encode: impl Fn(u8) -> Result<Vec<u8>, En
         let head = Head { name: "Byte", ty: None, size: None, sub: false, fields: Fields::default() };
         direction.push(head, || encode(byte));
     }
-    let faults = direction.finish().into_iter().filter_map(|record| match record {
+    let faults = direction.finish(None).into_iter().filter_map(|record| match record {
         Record::Error { offset, error } => Some(format!("{offset} {} {}: {}", error.kind, error.field, error.reason)),
         _ => None,
     });

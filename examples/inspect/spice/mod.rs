@@ -31,7 +31,7 @@ impl Protocol for Spice {
         let mut server = Direction::new(ServerStream::new(limits), &conversation.server, verify);
         // Each goes as far as it can, until neither has moved.
         while pull_client(&mut client, &mut server) | pull_server(&mut client, &mut server) {}
-        [client.finish(), server.finish()]
+        [client.finish(None), server.finish(None)]
     }
 }
 

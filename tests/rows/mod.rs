@@ -9,8 +9,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// From, event, to.
-pub type Taken = BTreeSet<[String; 3]>;
+/// Machine, from, event, to.
+pub type Taken = BTreeSet<[String; 4]>;
 
 thread_local! {
     /// What this thread has taken.
@@ -22,11 +22,11 @@ thread_local! {
 struct Listener;
 
 #[derive(Default)]
-struct Transition([Option<String>; 3]);
+struct Transition([Option<String>; 4]);
 
 impl Visit for Transition {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some(at) = ["from", "event", "to"].iter().position(|name| *name == field.name()) {
+        if let Some(at) = ["machine", "from", "event", "to"].iter().position(|name| *name == field.name()) {
             self.0[at] = Some(value.to_owned());
         }
     }
@@ -50,8 +50,8 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let mut transition = Transition::default();
         event.record(&mut transition);
-        if let [Some(from), Some(on), Some(to)] = transition.0 {
-            TAKEN.with_borrow_mut(|taken| taken.insert([from, on, to]));
+        if let [Some(machine), Some(from), Some(on), Some(to)] = transition.0 {
+            TAKEN.with_borrow_mut(|taken| taken.insert([machine, from, on, to]));
         }
     }
 
@@ -70,15 +70,18 @@ pub fn taken(run: impl FnOnce()) -> Taken {
     TAKEN.take()
 }
 
-/// Every transition that `run` takes is a row of the table, and every row is taken.
+/// Every transition of the table's machine that `run` takes is a row, and every row is taken.
 pub fn check<S, E>(table: &Table<S, E>, run: impl FnOnce())
 where
     S: Copy + Debug,
     E: Copy + Debug,
 {
-    let taken = taken(run);
+    let name = |machine: &str| machine.replace(' ', "").to_lowercase();
+    let of_machine = |[machine, ..]: &[String; 4]| name(machine) == name(table.name);
+    let taken: BTreeSet<_> =
+        taken(run).into_iter().filter(of_machine).map(|[_, from, on, to]| [from, on, to]).collect();
     let row = |row: &handover::machine::Row<S, E>| [row.from, row.to].map(|state| format!("{state:?}"));
-    let rows: Taken = table
+    let rows: BTreeSet<_> = table
         .rows
         .iter()
         .map(|entry| {
