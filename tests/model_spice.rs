@@ -4,6 +4,8 @@
 //! Every action consumes a message or a budget, so that there are no cycles: whatever must happen "in the
 //! end" is asserted where nothing can happen any more.
 
+mod model;
+
 #[path = "model_spice/adapter.rs"]
 mod adapter;
 #[path = "model_spice/choices.rs"]
@@ -12,8 +14,8 @@ mod choices;
 mod configs;
 #[path = "model_spice/ghost.rs"]
 mod ghost;
-#[path = "model_spice/model.rs"]
-mod model;
+#[path = "model_spice/migration.rs"]
+mod migration;
 #[path = "model_spice/mutants.rs"]
 mod mutants;
 #[path = "model_spice/properties.rs"]
@@ -24,36 +26,20 @@ mod words;
 mod world;
 
 use adapter::Seen;
-use choices::Action;
 use configs::{Setup, large, small};
 use ghost::{PROPERTIES, Property};
 use handover::spice::client::Scheme;
-use model::Migration;
+use migration::Migration;
 use mutants::MUTANTS;
-use stateright::{Checker, HasDiscoveries, Model, Path};
-use std::collections::HashMap;
-use std::time::Instant;
 use world::World;
 
-/// What a refutation looks like, step by step.
-fn tell(model: &Migration, path: Path<World, Action>) -> String {
-    let steps = path.into_vec().into_iter();
-    steps.filter_map(|(world, action)| Some(model.tell(&world, action?))).collect()
-}
-
-/// Explores everything that can happen, tells how much that was, and returns what was seen of the properties.
+/// Explores everything that can happen, and returns what was seen of the properties.
 fn explore(setup: Setup) -> Seen {
-    let (name, start) = (setup.name, Instant::now());
-    let checker = Migration::new(setup).checker().spawn_bfs().join();
-    let found = checker.discoveries();
-    let (states, steps, depth) = (checker.unique_state_count(), checker.state_count(), checker.max_depth());
-    println!("{name}: {states} states, {steps} steps, depth {depth}, {:.1} s", start.elapsed().as_secs_f32());
-    let told = found.into_iter().map(|(property, path)| format!("{property}:\n{}", tell(checker.model(), path)));
-    let told: Vec<String> = told.collect();
-    assert!(told.is_empty(), "{name} refutes\n{}", told.concat());
-    // No limit was set: the checker is done because nothing is left.
-    assert!(checker.is_done());
-    checker.model().seen.clone()
+    let name = setup.name;
+    let model = Migration::new(setup);
+    let seen = model.seen.clone();
+    model::explore(name, model);
+    seen
 }
 
 #[test]
@@ -72,31 +58,9 @@ fn the_small_configurations_refute_nothing_without_a_mutant() {
     small().into_iter().for_each(|setup| drop(explore(setup)));
 }
 
-/// What must happen in the end is asserted where nothing can happen any more, which proves something only if
-/// every run comes there.
 #[test]
 fn no_run_goes_round_in_circles() {
-    for setup in small() {
-        let model = Migration::new(setup);
-        // Worlds that were entered, and whether all that follows from them is known.
-        let mut worlds = HashMap::new();
-        let mut stack: Vec<(World, bool)> = model.init_states().into_iter().map(|world| (world, false)).collect();
-        while let Some((world, left)) = stack.pop() {
-            if left {
-                worlds.insert(world, true);
-                continue;
-            }
-            match worlds.get(&world) {
-                Some(done) => assert!(done, "{}: a circle through\n{}", model.setup.name, world.line()),
-                None => {
-                    worlds.insert(world.clone(), false);
-                    let next = model.next_states(&world);
-                    stack.push((world, true));
-                    stack.extend(next.into_iter().map(|world| (world, false)));
-                }
-            }
-        }
-    }
+    small().into_iter().for_each(|setup| model::always_ends(setup.name, &Migration::new(setup.clone()), World::line));
 }
 
 #[test]
@@ -105,11 +69,8 @@ fn every_mutant_is_caught_by_its_property() {
     for &(property, mutant, name) in MUTANTS {
         let setup = small().into_iter().find(|setup| setup.name == name).expect("a small configuration");
         let named = ghost::name(property);
-        let model = Migration::new(Setup { mutant, ..setup });
-        let until = HasDiscoveries::AnyOf([named].into());
-        let checker = model.checker().finish_when(until).spawn_bfs().join();
-        match checker.discovery(named) {
-            Some(path) => println!("{named} catches {mutant:?} ({name}) in {} steps", path.into_actions().len()),
+        match model::refutes(Migration::new(Setup { mutant, ..setup }), named) {
+            Some(steps) => println!("{named} catches {mutant:?} ({name}) in {steps} steps"),
             None => missed.push((named, mutant, name)),
         }
     }

@@ -112,22 +112,10 @@ impl PacketStream {
     pub const fn new(limits: &Tds5Limits) -> Self {
         Self { limit: limits.packet_size, open: None }
     }
-}
 
-impl StreamDecode for PacketStream {
-    type Item = Packet;
-
+    /// The header at the front of `src`, if it may stand there; `None` if it is not whole.
     #[inline]
-    fn needed(&self, src: &[u8]) -> usize {
-        match PacketHeader::parse(src, self.limit) {
-            Ok(Some(header)) => usize::from(header.length),
-            Ok(None) => PacketHeader::SIZE,
-            Err(_) => 0,
-        }
-    }
-
-    #[inline]
-    fn decode_next(&mut self, src: &mut BytesMut) -> Result<Option<Packet>, DecodeError> {
+    fn header(&self, src: &[u8]) -> Result<Option<PacketHeader>, DecodeError> {
         let Some(header) = PacketHeader::parse(src, self.limit)? else { return Ok(None) };
         if let Some(open) = self.open
             && open != header.ty
@@ -139,6 +127,25 @@ impl StreamDecode for PacketStream {
             let reason = "a migration message without a message";
             return Err(DecodeError::invalid("PacketHeader", "length", reason, u64::from(header.length)));
         }
+        Ok(Some(header))
+    }
+}
+
+impl StreamDecode for PacketStream {
+    type Item = Packet;
+
+    #[inline]
+    fn needed(&self, src: &[u8]) -> usize {
+        match self.header(src) {
+            Ok(Some(header)) => usize::from(header.length),
+            Ok(None) => PacketHeader::SIZE,
+            Err(_) => 0,
+        }
+    }
+
+    #[inline]
+    fn decode_next(&mut self, src: &mut BytesMut) -> Result<Option<Packet>, DecodeError> {
+        let Some(header) = self.header(src)? else { return Ok(None) };
         if src.len() < usize::from(header.length) {
             return Ok(None);
         }

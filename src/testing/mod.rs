@@ -12,6 +12,7 @@
 //! | [`Reference`] | a second description of a machine, beside which operation lists run it |
 //! | [`tds5`] | any token, login message and conversation of the TDS 5.0 room, in our layout and in odd ones |
 //! | [`tds5_codec`] | oracles of the TDS 5.0 codec on bytes and on values |
+//! | [`tds5_machines`] | operation lists and reference models for the machines of the TDS 5.0 room |
 //! | [`simulator`] | several parties, links that are slow and break, crashes, a clock: all of it out of one seed |
 //!
 //! Generators take a [`Choices`] and never fail: where the bytes are over, the simplest value comes. That makes
@@ -32,6 +33,7 @@
 mod choices;
 pub mod chunking;
 pub mod contract;
+mod pipe;
 mod rng;
 pub mod simulator;
 pub mod spice;

@@ -4,6 +4,7 @@ use crate::{
     DONE, LIMITS, MIGRATE, NORMAL, ORDERS, RESPONSE, assert_invalid, items, packet, response, response_error, short,
     sized,
 };
+use allocation_counter::measure;
 use handover::tds5::connection::{Item, ServerConnection};
 use handover::tds5::migration::{FailReason, Migration, Options, Request};
 use handover::tds5::token::{Message, Token};
@@ -71,6 +72,17 @@ fn parameters_may_come_in_the_next_packet_but_not_in_the_next_message() {
     let (_, error) =
         items(&[packet(MIGRATE, true, &msg(1, 17)), packet(MIGRATE, true, &[FORMAT, PARAMS].concat())].concat());
     assert_invalid(&error.unwrap(), "Message", "status", 17);
+}
+
+#[test]
+fn nothing_is_kept_behind_an_error() {
+    let mut server = ServerConnection::new(LIMITS, Options::DEFAULT);
+    server.receive(&packet(MIGRATE, true, &msg(1, 21)));
+    assert_invalid(&server.next_item().unwrap_err(), "Message", "status", 21);
+    let more = packet(NORMAL, true, &DONE.repeat(1000));
+    let counted = measure(|| (0..1000).for_each(|_| server.receive(&more)));
+    assert!(counted.bytes_max < 1000, "{} bytes", counted.bytes_max);
+    assert_invalid(&server.next_item().unwrap_err(), "Message", "status", 21);
 }
 
 #[test]

@@ -52,7 +52,10 @@ fn lengths_beyond_the_limit() {
 fn another_type_within_a_message() {
     for (first, second) in [(RESPONSE, NORMAL), (RESPONSE, MIGRATE), (NORMAL, 6), (3, 7), (MIGRATE, RESPONSE)] {
         let open = packet(first, false, if first == 3 { b"x" } else { DONE });
-        for behind in [&packet(second, true, DONE)[..], &packet(second, false, b"")[..8]] {
+        // Also if only the header of the second is there.
+        for behind in
+            [&packet(second, true, DONE)[..], &packet(second, false, b"")[..8], &[second, 1, 9, 0, 0, 0, 0, 0]]
+        {
             let (pieces, error) = parse(LIMITS, &[&open[..], behind].concat());
             assert_eq!(pieces.len(), 2, "the first packet and what is in it");
             assert_invalid(&error.unwrap(), "PacketHeader", "ty", second.into());

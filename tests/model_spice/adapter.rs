@@ -2,14 +2,13 @@
 
 use super::configs::Setup;
 use super::ghost::Property;
+use super::model::Marks;
 use super::words::{client_effect, client_input, source_effect, source_input, target_effect, target_input};
 use super::world::{Chan, Flags, Link, Peer, Word, World};
 use handover::error::Error;
 use handover::machine::Machine;
 use handover::spice::{Capabilities, client};
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a peer is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,24 +77,18 @@ pub(crate) enum Note {
 /// What a run has reached, over all states: shows that no property is vacuous.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    properties: Arc<AtomicU32>,
+    properties: Marks,
     /// By [`client::Scheme`].
-    schemes: Arc<AtomicU32>,
+    schemes: Marks,
 }
 
 impl Seen {
-    fn set(place: &AtomicU32, bit: u32) {
-        if place.load(Ordering::Relaxed) & bit == 0 {
-            place.fetch_or(bit, Ordering::Relaxed);
-        }
-    }
-
     pub(crate) fn has(&self, property: Property) -> bool {
-        self.properties.load(Ordering::Relaxed) & 1 << property as u32 != 0
+        self.properties.has(property as u32)
     }
 
     pub(crate) fn has_scheme(&self, scheme: client::Scheme) -> bool {
-        self.schemes.load(Ordering::Relaxed) & 1 << scheme as u32 != 0
+        self.schemes.has(scheme as u32)
     }
 }
 
@@ -110,7 +103,7 @@ pub(crate) struct Step<'a> {
 
 impl Step<'_> {
     pub(crate) fn check(&mut self, property: Property, holds: bool) {
-        Seen::set(&self.seen.properties, 1 << property as u32);
+        self.seen.properties.set(property as u32);
         // A client that was made to break the protocol is no longer ours to judge, nor are its peers.
         let ours = !self.w.ghost.rogue || property as u32 <= Property::T7 as u32 || property == Property::NoMisuse;
         if !holds && ours {
@@ -242,7 +235,7 @@ impl Step<'_> {
             }
             Note::InitWanted(client) => self.w.init_wanted = Some(client),
             Note::Gone if peer == Peer::Target => self.w.init_wanted = None,
-            Note::Ended(_, Some(scheme)) => Seen::set(&self.seen.schemes, 1 << scheme as u32),
+            Note::Ended(_, Some(scheme)) => self.seen.schemes.set(scheme as u32),
             Note::Message(_, Word::Init(_)) if peer == Peer::Client && self.setup.reopens => {
                 let missing = self.w.ghost.client_channels & Chan::Display.bit() == 0;
                 if missing && self.setup.channels.contains(&Chan::Display) {

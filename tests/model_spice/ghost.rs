@@ -1,32 +1,11 @@
 //! The names of the properties, and what their observers remember.
 
+use super::model::properties;
 use super::world::{SESSION, Word, World};
-use stateright::Model;
-
-macro_rules! properties {
-    ($($property:ident $text:literal;)+) => {
-        /// What is asserted. The names are those of spec/spice.md section 8, and five more.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) enum Property { $($property),+ }
-
-        pub(crate) const PROPERTIES: &[(Property, &str)] =
-            &[$((Property::$property, concat!(stringify!($property), ": ", $text))),+];
-
-        /// A property's name in the checker.
-        pub(crate) const fn name(property: Property) -> &'static str {
-            match property { $(Property::$property => stringify!($property)),+ }
-        }
-
-        /// The same for the checker.
-        pub(crate) fn all<M: Model<State = World>>() -> Vec<stateright::Property<M>> {
-            vec![$(stateright::Property::<M>::always(stringify!($property), |_, world: &World| {
-                world.refuted & (1 << Property::$property as u32) == 0
-            })),+]
-        }
-    };
-}
 
 properties! {
+    /// What is asserted. The names are those of spec/spice.md section 8, and five more.
+    for World;
     S1 "one farewell per client and attempt, after completion; CANCEL only to a client that said CONNECTED*";
     S2 "MIGRATE only if seamless was offered, possible and accepted in this attempt";
     S3 "every attempt of the source ends exactly once, at the latest at its deadline";

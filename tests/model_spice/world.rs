@@ -4,6 +4,7 @@
 //! sent (see the adapter) and built again when it is delivered, so that states stay small.
 
 use super::ghost::Ghost;
+use super::model::Shared;
 use bitflags::bitflags;
 use handover::machine::Machine;
 use handover::spice::client::Client;
@@ -11,8 +12,6 @@ use handover::spice::source::Source;
 use handover::spice::target::Target;
 use handover::spice::{ChannelId, ChannelType};
 use handover::time::Instant;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 /// The session's connection id while it lasts.
 pub(crate) const SESSION: u8 = 7;
@@ -232,47 +231,6 @@ impl Link {
         self.send(true, Word::Closed);
         self.send(false, Word::Closed);
         self.broken = true;
-    }
-}
-
-/// A machine behind a pointer, with its hash: most steps change one machine of three.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared<M> {
-    hash: u64,
-    inner: Arc<M>,
-}
-
-impl<M: Clone + Hash> Shared<M> {
-    pub(crate) fn new(inner: M) -> Self {
-        let mut shared = Self { hash: 0, inner: Arc::new(inner) };
-        shared.change(|_| ());
-        shared
-    }
-
-    pub(crate) fn get(&self) -> &M {
-        &self.inner
-    }
-
-    pub(crate) fn change<T>(&mut self, work: impl FnOnce(&mut M) -> T) -> T {
-        let result = work(Arc::make_mut(&mut self.inner));
-        let mut hasher = DefaultHasher::new();
-        self.inner.hash(&mut hasher);
-        self.hash = hasher.finish();
-        result
-    }
-}
-
-impl<M: PartialEq> PartialEq for Shared<M> {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && (Arc::ptr_eq(&self.inner, &other.inner) || self.inner == other.inner)
-    }
-}
-
-impl<M: Eq> Eq for Shared<M> {}
-
-impl<M> Hash for Shared<M> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.hash.hash(state);
     }
 }
 

@@ -27,14 +27,29 @@ const RESPONSES: &[RangeInclusive<Response>] = &[
     Response::NO_BLOB_NCHAR_16..=Response::NO_BLOB_NCHAR_16,
 ];
 
+/// What a server can promise not to send: no machine of this crate sends any of it unasked.
+const WITHHELD: &[RangeInclusive<Response>] =
+    &[Response::NO_MESSAGE..=Response::NO_XNL_METADATA, Response::NO_BIG_DATETIME..=Response::NO_SELECT_ROW_COUNT];
+
 impl Capabilities {
     /// What the codec of this crate can carry, for a client to send and for a server to grant of; with the capability
     /// to migrate, or without.
     #[must_use]
     pub fn offered(migration: bool) -> Self {
+        Self::of(migration, RESPONSES)
+    }
+
+    /// What a server on this crate grants: the requests of [`offered`](Self::offered), and to leave out what a client
+    /// does not want to be sent. Its application has to keep that.
+    #[must_use]
+    pub fn served(migration: bool) -> Self {
+        Self::of(migration, WITHHELD)
+    }
+
+    fn of(migration: bool, responses: &[RangeInclusive<Response>]) -> Self {
         let requests = REQUESTS.iter().flat_map(|range| range.start().0..=range.end().0);
         let migrate = migration.then_some(Request::MIGRATE.0);
-        let responses = RESPONSES.iter().flat_map(|range| range.start().0..=range.end().0);
+        let responses = responses.iter().flat_map(|range| range.start().0..=range.end().0);
         let request = Mask::of(requests.chain(migrate)).unwrap_or_default();
         let response = Mask::of(responses).unwrap_or_default();
         Self::new(&request, &response)

@@ -75,7 +75,10 @@ impl Incoming {
     }
 
     pub(super) fn receive(&mut self, data: &[u8]) {
-        self.pieces.push(data);
+        // Nothing more is read after an error: nothing is kept for it.
+        if self.failed.is_none() {
+            self.pieces.push(data);
+        }
     }
 
     pub(super) fn next_item(&mut self) -> Result<Option<Item>, DecodeError> {

@@ -88,8 +88,8 @@ pub struct ClientEndpoint {
     machine: Client,
     order: ByteOrder,
     links: BTreeMap<LinkId, Link>,
-    /// The link that was closed last: what it has begun may go on at another.
-    last_closed: Option<(LinkId, ClientConnection)>,
+    /// The link in use, if it was closed: what it has begun may go on at another.
+    closed_home: Option<(LinkId, ClientConnection)>,
     outputs: VecDeque<ClientOutput>,
 }
 
@@ -103,7 +103,7 @@ impl ClientEndpoint {
             options,
             order: ByteOrder::Little,
             links: BTreeMap::new(),
-            last_closed: None,
+            closed_home: None,
             outputs: VecDeque::new(),
         }
     }
@@ -251,7 +251,10 @@ impl ClientEndpoint {
     /// Takes a link out; whether its transport was there.
     fn forget(&mut self, link: LinkId) -> Option<bool> {
         let entry = self.links.remove(&link)?;
-        self.last_closed = Some((link, entry.connection));
+        // Not one that was tried in vain meanwhile.
+        if self.machine.link() == Some(link) {
+            self.closed_home = Some((link, entry.connection));
+        }
         Some(entry.opened)
     }
 
@@ -303,7 +306,7 @@ impl ClientEndpoint {
 
     /// The new link goes on with what the old one has begun.
     fn inherit(&mut self, from: LinkId, to: LinkId) {
-        let closed = self.last_closed.take().filter(|(link, _)| *link == from).map(|(_, connection)| connection);
+        let closed = self.closed_home.take().filter(|(link, _)| *link == from).map(|(_, connection)| connection);
         let old = self.links.get(&from).map(|entry| entry.connection.clone()).or(closed);
         if let (Some(old), Some(new)) = (old, self.links.get_mut(&to)) {
             new.connection.inherit_formats(&old);

@@ -20,7 +20,7 @@ pub struct Config {
     pub program_name: Bytes,
     /// The server's version. Default 0.1.0.0.
     pub program_version: [u8; 4],
-    /// What the server grants of what a client asks for. Default [`Capabilities::offered`].
+    /// What the server grants of what a client asks for. Default [`Capabilities::served`].
     pub capabilities: Capabilities,
     /// Whether clients may migrate from here and to here. Default true.
     pub migration: bool,
@@ -40,7 +40,7 @@ impl Default for Config {
         Self {
             program_name: Bytes::from_static(b"handover"),
             program_version: [0, 1, 0, 0],
-            capabilities: Capabilities::offered(true),
+            capabilities: Capabilities::served(true),
             migration: true,
             packet_size: 2048,
             session_id_delivery: SessionIdDelivery::Automatic,

@@ -7,7 +7,7 @@ use nom::Parser;
 codes! {
     /// The type of a parameter or a column.
     pub struct DataType(u8) {
-        /// Nothing.
+        /// Nothing: its values, which would take no bytes, cannot be read here.
         VOID = 0x1f, "TDS_VOID";
         /// Bytes, in a table's large object.
         IMAGE = 0x22, "TDS_IMAGE";
@@ -109,7 +109,6 @@ pub(crate) enum Layout {
 impl DataType {
     pub(crate) const fn layout(self) -> Layout {
         match self {
-            Self::VOID => Layout::Fixed(0),
             Self::INT1 | Self::BIT | Self::SINT1 => Layout::Fixed(1),
             Self::INT2 | Self::UINT2 => Layout::Fixed(2),
             Self::INT4 | Self::UINT4 | Self::DATE | Self::TIME | Self::SHORT_DATETIME | Self::FLT4 => Layout::Fixed(4),
@@ -141,6 +140,15 @@ pub(crate) enum Extent {
 }
 
 impl Layout {
+    /// The fewest bytes that a value takes: never none, so that what a row costs is paid for in bytes.
+    pub(crate) const fn least(self) -> usize {
+        match self {
+            Self::Fixed(size) => size,
+            Self::Long => 4,
+            Self::Short(_) | Self::LargeObject | Self::Unknown => 1,
+        }
+    }
+
     /// How many bytes of `input` the value at its front takes.
     #[inline]
     pub(crate) fn value_extent(self, order: ByteOrder, input: &[u8]) -> Result<Extent, DecodeError> {

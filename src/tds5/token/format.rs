@@ -180,6 +180,30 @@ impl<B: Payload> Column<B> {
     }
 }
 
+impl Column<&[u8]> {
+    /// How many bytes the column's value at the front of `input` takes, its status byte among them.
+    #[inline]
+    fn value_extent(&self, order: ByteOrder, input: &[u8]) -> Result<Extent, DecodeError> {
+        let layout = self.data_type.layout();
+        if self.status & COLUMN_STATUS == 0 {
+            return layout.value_extent(order, input);
+        }
+        Ok(match input.split_first() {
+            None => Extent::Needs(1),
+            Some((status, _)) if status & VALUE_IS_NULL != 0 => Extent::Whole(1),
+            Some((_, rest)) => match layout.value_extent(order, rest)? {
+                Extent::Whole(size) => Extent::Whole(size.saturating_add(1)),
+                Extent::Needs(size) => Extent::Needs(size.saturating_add(1)),
+            },
+        })
+    }
+
+    /// The fewest bytes that a value of the column takes.
+    fn least(&self) -> usize {
+        if self.status & COLUMN_STATUS != 0 { 1 } else { self.data_type.layout().least() }
+    }
+}
+
 /// The format part at the front of `input`: what is behind it, and the part itself.
 fn size_part<'a>(
     order: ByteOrder,
@@ -309,18 +333,15 @@ impl<B: Payload> Format<B> {
     /// How many bytes of `input` the values of all columns take: those of one PARAMS or ROW.
     pub(crate) fn values_extent(&self, input: &[u8]) -> Result<Extent, DecodeError> {
         let mut used = 0_usize;
-        let rest = |used: usize| input.get(used..).unwrap_or_default();
-        for column in self.columns() {
-            if column.status & COLUMN_STATUS != 0 {
-                let Some(&status) = rest(used).first() else { return Ok(Extent::Needs(used.saturating_add(1))) };
-                used = used.saturating_add(1);
-                if status & VALUE_IS_NULL != 0 {
-                    continue;
-                }
-            }
-            match column.data_type.layout().value_extent(self.order, rest(used))? {
+        let mut columns = self.columns();
+        while let Some(column) = columns.next() {
+            match column.value_extent(self.order, input.get(used..).unwrap_or_default())? {
                 Extent::Whole(size) => used = used.saturating_add(size),
-                Extent::Needs(size) => return Ok(Extent::Needs(used.saturating_add(size))),
+                // The columns behind need something too: told at once, they are not gone over again byte by byte.
+                Extent::Needs(size) => {
+                    let needed = columns.fold(size, |sum, column| sum.saturating_add(column.least()));
+                    return Ok(Extent::Needs(used.saturating_add(needed)));
+                }
             }
         }
         Ok(Extent::Whole(used))

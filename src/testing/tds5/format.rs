@@ -21,7 +21,7 @@ enum Shape {
 }
 
 /// Every data type whose values can be told apart.
-const TYPES: [(DataType, Shape); 39] = [
+const TYPES: [(DataType, Shape); 38] = [
     (DataType::VARCHAR, Shape::Short(0)),
     (DataType::INTN, Shape::Short(0)),
     (DataType::VARBINARY, Shape::Short(0)),
@@ -40,7 +40,6 @@ const TYPES: [(DataType, Shape); 39] = [
     (DataType::BIGTIMEN, Shape::Short(1)),
     (DataType::DECN, Shape::Short(2)),
     (DataType::NUMN, Shape::Short(2)),
-    (DataType::VOID, Shape::Plain(0)),
     (DataType::BIT, Shape::Plain(1)),
     (DataType::INT1, Shape::Plain(1)),
     (DataType::SINT1, Shape::Plain(1)),

@@ -113,6 +113,26 @@ pub(super) fn feeds(make: impl Fn() -> End, stream: &[u8], cuts: &[usize]) -> Fe
     fed
 }
 
+/// `needed` is honest: with fewer bytes than it asks for, the decoder has nothing to say. (A [`Framer`] relies on it,
+/// and would else keep an error back until a packet is whole.)
+pub(super) fn honest(mut decoder: MessageStream, stream: &[u8]) {
+    let mut src = BytesMut::new();
+    for byte in stream {
+        src.extend_from_slice(&[*byte]);
+        loop {
+            let (have, needed) = (src.len(), decoder.needed(&src));
+            match decoder.decode_next(&mut src) {
+                Ok(None) => break,
+                Ok(Some(piece)) => assert!(have >= needed, "{needed} bytes are needed, and {have} say {piece:?}"),
+                Err(error) => {
+                    assert!(have >= needed, "{needed} bytes are needed, and {have} say {error}");
+                    return;
+                }
+            }
+        }
+    }
+}
+
 /// M13: what is held was pushed, and no announced length makes room for more.
 pub(super) fn bounded(decoder: MessageStream, stream: &[u8]) {
     let mut framer = Framer::new(decoder);

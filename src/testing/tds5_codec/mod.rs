@@ -27,7 +27,7 @@ use crate::tds5::{PacketType, SessionId};
 use crate::testing::{Choices, check_chunking};
 use crate::wire::{ByteOrder, Encode as _};
 use bytes::{Bytes, BytesMut};
-use feeds::{End, bounded, feeds};
+use feeds::{End, bounded, feeds, honest};
 use std::vec::Vec;
 use written::{cut_alike, reproduces};
 
@@ -115,6 +115,7 @@ pub fn run_packets(bytes: &[u8]) {
     check_chunking(|| PacketStream::new(&limits), &stream, &cuts);
     check_chunking(make, &stream, &cuts);
     bounded(make(), &stream);
+    honest(make(), &stream);
     reproduces(make(), &stream);
     feeds(|| End::new(sender, order, limits, options), &stream, &cuts);
 }

@@ -3,6 +3,7 @@
 //! | oracle | what it runs |
 //! |---|---|
 //! | [`run_server`], [`run_target`], [`run_client`] | one machine on a list of operations, beside a reference model |
+//! | [`run_parties`] | a client and three servers over links that are cut, delayed and broken |
 //!
 //! Each takes bytes, which are its decisions, and panics with a readable list of what was done. The operations are
 //! legal and illegal alike: a request is withdrawn, replaced and answered twice, a handler is entered for an attempt
@@ -14,11 +15,13 @@
 //! events must follow, in which order; `Table::step` says which states may follow.
 
 mod client;
+mod parties;
 mod server;
 mod target;
 mod words;
 
 pub use client::{ClientModel, ClientOp, ClientSubject, Pick};
+pub use parties::{Parties, PartiesOp, run_parties};
 pub use server::{ServerModel, ServerOp, ServerSubject};
 pub use target::{TargetModel, TargetOp, TargetSubject};
 

@@ -1,7 +1,6 @@
 //! A client and two servers, over bytes.
 
 mod ledger;
-mod link;
 mod world;
 
 pub use world::Parties;

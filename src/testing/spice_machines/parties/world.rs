@@ -2,7 +2,6 @@
 
 use super::PartiesOp;
 use super::ledger::Ledger;
-use super::link::Pipe;
 use crate::spice::client::{self, Address, Command, State};
 use crate::spice::endpoint::{
     ClientEndpoint, ClientOutput, EndpointError, ServerCommand, ServerConfig, ServerEndpoint, ServerEvent, ServerOutput,
@@ -14,6 +13,7 @@ use crate::spice::{
     Packet, Port, ServerMessage, Unknown, source, target,
 };
 use crate::testing::Choices;
+use crate::testing::pipe::Pipe;
 use crate::time::Instant;
 use bytes::Bytes;
 use core::time::Duration;

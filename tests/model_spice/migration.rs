@@ -4,8 +4,9 @@ use super::adapter::{Seen, Step, Stimulus};
 use super::choices::{Action, End};
 use super::configs::Setup;
 use super::ghost::{self, Ghost};
+use super::model::{Shared, Told};
 use super::words::{SOURCE_HOST, init};
-use super::world::{BYSTANDER, Budget, Chan, Flags, Link, PEERS, Peer, SESSION, Shared, TARGET_NUMBERS, Word, World};
+use super::world::{BYSTANDER, Budget, Chan, Flags, Link, PEERS, Peer, SESSION, TARGET_NUMBERS, Word, World};
 use handover::machine::Machine;
 use handover::spice::client::{self, Client, LinkFailure};
 use handover::spice::source::{self, Source};
@@ -155,9 +156,10 @@ impl Migration {
         }
         step
     }
+}
 
-    /// The same in words.
-    pub(crate) fn tell(&self, world: &World, action: Action) -> String {
+impl Told for Migration {
+    fn tell(&self, world: &World, action: Action) -> String {
         let log = self.step(world, action, Some(Vec::new())).log.unwrap_or_default();
         format!("  {}\n  * {action:?}\n    {}\n", world.line(), log.join("\n    "))
     }

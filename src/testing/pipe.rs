@@ -1,20 +1,20 @@
 //! A transport connection as two queues of bytes.
 
-use crate::spice::LinkId;
+use crate::machine::LinkId;
 use std::collections::VecDeque;
 use std::vec::Vec;
 
 /// One end of a link.
 #[derive(Clone, Debug)]
-pub(super) struct End {
+pub(crate) struct End {
     /// Its party's number for the link.
-    pub(super) id: LinkId,
+    pub(crate) id: LinkId,
     /// On their way to it.
-    pub(super) bytes: VecDeque<u8>,
+    pub(crate) bytes: VecDeque<u8>,
     /// It does not read.
-    pub(super) paused: bool,
+    pub(crate) paused: bool,
     /// It has closed the link itself, or has heard that it is closed.
-    pub(super) done: bool,
+    pub(crate) done: bool,
 }
 
 impl End {
@@ -23,7 +23,7 @@ impl End {
     }
 
     /// The next bytes for it, at most `most`.
-    pub(super) fn take(&mut self, most: usize) -> Vec<u8> {
+    pub(crate) fn take(&mut self, most: usize) -> Vec<u8> {
         let most = most.min(self.bytes.len());
         self.bytes.drain(..most).collect()
     }
@@ -31,31 +31,31 @@ impl End {
 
 /// A link between the client and a server.
 #[derive(Clone, Debug)]
-pub(super) struct Pipe {
-    pub(super) server: usize,
-    pub(super) tls: bool,
+pub(crate) struct Pipe {
+    pub(crate) server: usize,
+    pub(crate) tls: bool,
     /// Past the dialling.
-    pub(super) up: bool,
-    pub(super) at_client: End,
-    pub(super) at_server: End,
+    pub(crate) up: bool,
+    pub(crate) at_client: End,
+    pub(crate) at_server: End,
 }
 
 impl Pipe {
-    pub(super) const fn new(client_link: LinkId, server: usize, server_link: LinkId, tls: bool) -> Self {
+    pub(crate) const fn new(client_link: LinkId, server: usize, server_link: LinkId, tls: bool) -> Self {
         Self { server, tls, up: false, at_client: End::new(client_link), at_server: End::new(server_link) }
     }
 
-    pub(super) const fn end(&mut self, server: bool) -> &mut End {
+    pub(crate) const fn end(&mut self, server: bool) -> &mut End {
         if server { &mut self.at_server } else { &mut self.at_client }
     }
 
     /// Whether this end is to hear that the other one has closed: behind everything that was sent before.
-    pub(super) fn is_closing(&self, server: bool) -> bool {
+    pub(crate) fn is_closing(&self, server: bool) -> bool {
         let (end, other) = if server { (&self.at_server, &self.at_client) } else { (&self.at_client, &self.at_server) };
         other.done && !end.done && end.bytes.is_empty()
     }
 
-    pub(super) const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         self.at_client.done && self.at_server.done
     }
 }
