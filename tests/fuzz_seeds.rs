@@ -8,7 +8,7 @@ mod rows;
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
-use handover::testing::tds5_codec;
+use handover::testing::{tds5_codec, tds5_machines};
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
@@ -25,6 +25,10 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("tds5_tokens", tds5_codec::run_tokens),
     ("tds5_login", tds5_codec::run_login),
     ("tds5_roundtrip", tds5_codec::run_roundtrip),
+    ("tds5_server", tds5_machines::run_server),
+    ("tds5_target", tds5_machines::run_target),
+    ("tds5_client", tds5_machines::run_client),
+    ("tds5_parties", tds5_machines::run_parties),
 ];
 
 fn root() -> PathBuf {
@@ -77,7 +81,7 @@ macro_rules! replays {
 }
 
 replays! { spice_link spice_data spice_roundtrip spice_source spice_target spice_client spice_parties }
-replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip }
+replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip tds5_server tds5_target tds5_client tds5_parties }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -99,6 +103,19 @@ fn seeds_get_far() {
         ("spice_parties", "Moving", "AllMoved"),
         ("spice_parties", "AwaitingInit", "Init"),
         ("spice_parties", "Switching", "MainLinked"),
+        ("tds5_server", "Deciding", "Left"),
+        ("tds5_server", "Migrating", "FellBack"),
+        ("tds5_server", "Failed", "Resumed"),
+        ("tds5_target", "Negotiating", "Answered"),
+        ("tds5_target", "Resuming", "Completed"),
+        ("tds5_client", "Moving", "MigratedWaiting"),
+        ("tds5_client", "Moving", "FailWaiting"),
+        ("tds5_client", "Resuming", "Sync"),
+        ("tds5_client", "LoggingIn", "NextAddress"),
+        ("tds5_parties", "Moving", "MigratedWaiting"),
+        ("tds5_parties", "Moving", "FailWaiting"),
+        ("tds5_parties", "Synced", "IgnoreWaiting"),
+        ("tds5_parties", "Migrating", "Closed"),
     ];
     if is_packaged() {
         return;

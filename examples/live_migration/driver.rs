@@ -3,7 +3,7 @@
 //! A thread per party runs [`run`], a thread per link reads. A reader gets its next credit only when its last
 //! chunk has been taken and the link is not paused, so that a paused link fills its socket and no memory.
 
-use handover::spice::LinkId;
+use handover::machine::LinkId;
 use handover::time::{Clock, Instant};
 use std::collections::HashMap;
 use std::io::{Read, Write};

@@ -1,10 +1,7 @@
-//! What is printed: each migration message as it passes on the client's links, with the state of each role.
+//! What is printed: each message that matters as it passes on the client's links, with the state of each role.
 
-use bytes::BytesMut;
-use handover::spice::stream::{ClientItem, ClientStream, ServerItem, ServerStream};
-use handover::spice::{ClientMessage, LinkId, ServerMessage};
+use handover::machine::LinkId;
 use handover::time::Instant;
-use handover::wire::StreamDecode;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -25,55 +22,28 @@ impl Board {
     }
 }
 
-impl Tap {
-    fn sent(&mut self, bytes: &[u8]) -> Vec<&'static str> {
-        self.up.1.extend_from_slice(bytes);
-        let mut lines = Vec::new();
-        while let Ok(Some(item)) = self.up.0.decode_next(&mut self.up.1) {
-            match item {
-                ClientItem::Link(mess) => {
-                    self.down.0.set_link(&mess);
-                    lines.push("SpiceLinkMess");
-                }
-                ClientItem::Message(packet) if is_migration_of_client(&packet.message) => {
-                    lines.push(packet.message.name());
-                }
-                _ => {}
-            }
-        }
-        lines
-    }
-
-    fn received(&mut self, bytes: &[u8]) -> Vec<&'static str> {
-        self.down.1.extend_from_slice(bytes);
-        let mut lines = Vec::new();
-        while let Ok(Some(item)) = self.down.0.decode_next(&mut self.down.1) {
-            match item {
-                ServerItem::Reply(reply) => self.up.0.set_reply(&reply),
-                ServerItem::Result(_) => lines.push("SpiceLinkResult"),
-                ServerItem::Message(packet) if is_migration_of_server(&packet.message) => {
-                    lines.push(packet.message.name());
-                }
-                _ => {}
-            }
-        }
-        lines
-    }
+/// Decoders for all links of a client, which see both directions, as an analyser would.
+pub trait Tap {
+    /// A link that comes next.
+    fn dialled(&mut self, link: LinkId);
+    /// What is to be printed of the messages that these bytes complete.
+    fn passes(&mut self, link: LinkId, sent: bool, bytes: &[u8]) -> Vec<String>;
 }
 
-/// A tap on the client's links: the passive decoders see both directions, as an analyser would.
-pub struct Timeline {
+/// Prints what passes on the links of a client.
+pub struct Timeline<T> {
     board: Board,
-    links: HashMap<LinkId, Tap>,
+    tap: T,
+    links: HashMap<LinkId, String>,
     /// When the last message with this name passed.
-    seen: HashMap<&'static str, Instant>,
+    seen: HashMap<String, Instant>,
     /// What has passed and was not looked at yet: when, where, whether the client sent it, and the bytes.
     passed: Vec<(Instant, LinkId, bool, Vec<u8>)>,
     /// A terminal is slow and the client is in a hurry: a thread of its own prints.
     printer: Option<(Sender<String>, JoinHandle<()>)>,
 }
 
-impl Drop for Timeline {
+impl<T> Drop for Timeline<T> {
     fn drop(&mut self) {
         if let Some((lines, thread)) = self.printer.take() {
             drop(lines);
@@ -82,18 +52,13 @@ impl Drop for Timeline {
     }
 }
 
-struct Tap {
-    name: String,
-    up: (ClientStream, BytesMut),
-    down: (ServerStream, BytesMut),
-}
-
-impl Timeline {
-    pub fn new(board: Board) -> Self {
+impl<T: Tap> Timeline<T> {
+    pub fn new(board: Board, tap: T) -> Self {
         let (lines, inbox) = channel::<String>();
         let thread = thread::spawn(move || inbox.into_iter().for_each(|line| println!("{line}")));
         let timeline = Self {
             board,
+            tap,
             links: HashMap::new(),
             seen: HashMap::new(),
             passed: Vec::new(),
@@ -110,9 +75,8 @@ impl Timeline {
     }
 
     pub fn dialled(&mut self, link: LinkId, name: String) {
-        let limits = handover::limits::SpiceLimits::DEFAULT;
-        let (up, down) = (ClientStream::new(limits), ServerStream::new(limits));
-        self.links.insert(link, Tap { name, up: (up, BytesMut::new()), down: (down, BytesMut::new()) });
+        self.links.insert(link, name);
+        self.tap.dialled(link);
     }
 
     /// When a message last passed.
@@ -134,26 +98,21 @@ impl Timeline {
     /// the client and not its timeline.
     pub fn flush(&mut self) {
         for (now, link, sent, bytes) in std::mem::take(&mut self.passed) {
-            let Some(tap) = self.links.get_mut(&link) else { continue };
-            let name = tap.name.clone();
-            let (lines, direction) = if sent { (tap.sent(&bytes), "->") } else { (tap.received(&bytes), "<-") };
-            lines.into_iter().for_each(|line| self.print(now, &name, direction, line));
+            for message in self.tap.passes(link, sent, &bytes) {
+                self.print(now, link, if sent { "->" } else { "<-" }, &message);
+                self.seen.insert(message, now);
+            }
         }
     }
 
-    fn print(&mut self, now: Instant, link: &str, direction: &str, message: &'static str) {
-        self.seen.insert(message, now);
-        let time = now.as_micros() as f64 / 1000.0;
-        self.line(format!("{time:>9.3} ms  {link:<24} {direction:<3} {message:<44} {}", self.board.line()));
+    /// The server has closed a link, or there is none.
+    pub fn closed(&mut self, now: Instant, link: LinkId) {
+        self.flush();
+        self.print(now, link, "x", "closed");
     }
-}
 
-fn is_migration_of_client(message: &ClientMessage) -> bool {
-    use ClientMessage::*;
-    !matches!(message, AgentData(_) | Unknown(_) | Ack | AckSync(_) | Pong(_))
-}
-
-fn is_migration_of_server(message: &ServerMessage) -> bool {
-    use ServerMessage::*;
-    !matches!(message, AgentData(_) | Unknown(_) | SetAck(_) | Ping(_))
+    fn print(&self, now: Instant, link: LinkId, direction: &str, message: &str) {
+        let (time, name) = (now.as_micros() as f64 / 1000.0, self.links.get(&link).map_or("", String::as_str));
+        self.line(format!("{time:>9.3} ms  {name:<24} {direction:<3} {message:<44} {}", self.board.line()));
+    }
 }

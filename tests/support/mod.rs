@@ -1,4 +1,4 @@
-//! What the tests against real peers share: tickets, QEMU, the spice-gtk client.
+//! What the tests against real peers share: tickets, QEMU, the spice-gtk client, FreeTDS.
 //!
 //! Every call here is blocking and ends: each wait has a deadline, and each
 //! process that was started is ended by its process id when its handle drops.
@@ -11,6 +11,7 @@
 pub mod gtk;
 pub mod qemu;
 pub mod ticket;
+pub mod tsql;
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};

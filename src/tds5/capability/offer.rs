@@ -32,15 +32,14 @@ const WITHHELD: &[RangeInclusive<Response>] =
     &[Response::NO_MESSAGE..=Response::NO_XNL_METADATA, Response::NO_BIG_DATETIME..=Response::NO_SELECT_ROW_COUNT];
 
 impl Capabilities {
-    /// What the codec of this crate can carry, for a client to send and for a server to grant of; with the capability
-    /// to migrate, or without.
+    /// What the codec of this crate can carry, for a client to send; with the capability to migrate, or without.
     #[must_use]
     pub fn offered(migration: bool) -> Self {
         Self::of(migration, RESPONSES)
     }
 
     /// What a server on this crate grants: the requests of [`offered`](Self::offered), and to leave out what a client
-    /// does not want to be sent. Its application has to keep that.
+    /// does not want to be sent. That the latter is so is up to its application.
     #[must_use]
     pub fn served(migration: bool) -> Self {
         Self::of(migration, WITHHELD)

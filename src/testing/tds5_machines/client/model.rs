@@ -110,7 +110,7 @@ struct Home {
     notice: Notice,
 }
 
-/// What a REQ is answered with.
+/// What a REQ is answered with: SYNC, and FAIL behind it where there is nowhere to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     Sync,
@@ -361,12 +361,14 @@ impl ClientModel {
             self.send(link, must);
         }
         if self.is_safe() && !self.answers.is_empty() {
-            for answer in core::mem::take(&mut self.answers) {
-                let migration = match answer {
-                    Answer::Sync => Migration::Sync,
-                    Answer::Refuse => self.fail(FailReason::NO_USABLE_ADDRESS, "no usable address"),
-                };
-                must.wire.push(Output::Migration { link, migration });
+            let refuses = self.answers.back() == Some(&Answer::Refuse);
+            let say = |migration| Output::Migration { link, migration };
+            must.wire.extend(self.answers.drain(..).map(|_| say(Migration::Sync)));
+            if refuses {
+                must.wire.push(say(self.fail(FailReason::NO_USABLE_ADDRESS, "no usable address")));
+                if self.current().is_some() {
+                    must.wire.push(say(Migration::Resume));
+                }
             }
             if self.attempt.is_some() {
                 self.stage = Stage::Silent;

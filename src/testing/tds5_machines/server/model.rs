@@ -43,6 +43,8 @@ pub struct ServerModel {
     requests: u32,
     /// REQs that were answered by neither SYNC nor FAIL, oldest first.
     asked: VecDeque<u32>,
+    /// The request that the last SYNC was for (0: for none), unless something has come since that ends its silence.
+    synced: Option<u32>,
     attempt: Option<Attempt>,
     /// What the last attempt has left behind.
     left: MigrationState,
@@ -78,6 +80,7 @@ impl ServerModel {
             now: Instant::ZERO,
             requests: 0,
             asked: VecDeque::new(),
+            synced: None,
             attempt: None,
             left: MigrationState::None,
             handler: None,
@@ -142,10 +145,17 @@ impl ServerModel {
         self.resume |= self.waiting > 0;
     }
 
+    /// The client goes on: it has heard that the request is withdrawn for which it has said SYNC.
+    fn forget_withdrawn(&mut self) {
+        let open = self.attempt.map(|attempt| attempt.number);
+        self.synced = self.synced.filter(|number| Some(*number) == open);
+    }
+
     fn take_back(&mut self, must: &mut Must) {
         self.say(Migration::Ignore, must);
         if self.stage() != Some(Stage::Asked) {
             self.expect_resume();
+            self.synced = self.attempt.map(|attempt| attempt.number);
         }
     }
 
@@ -286,6 +296,7 @@ impl ServerModel {
                     if told {
                         self.fail(None, must);
                     }
+                    self.forget_withdrawn();
                     must.events.push(pass);
                 }
             }
@@ -306,6 +317,7 @@ impl ServerModel {
             Migration::Resume if first || self.resume => {
                 // The old server owes the command already.
                 self.waiting += u32::from(!core::mem::take(&mut self.resume));
+                self.forget_withdrawn();
                 if self.attempt.is_none() {
                     self.left = MigrationState::None;
                 }
@@ -316,6 +328,7 @@ impl ServerModel {
                     SyncRule::EachRequest => self.asked.pop_front(),
                     _ => self.asked.drain(..).next_back(),
                 };
+                self.synced = Some(answered.unwrap_or(0));
                 match &mut self.attempt {
                     Some(attempt) if attempt.stage == Stage::Asked && answered == Some(attempt.number) => {
                         attempt.stage = Stage::Announced;
@@ -326,12 +339,14 @@ impl ServerModel {
                     _ => must.events.push(ignored),
                 }
             }
-            Migration::Fail(reason) if self.is_able() => match self.attempt {
-                Some(Attempt { stage: Stage::Announced | Stage::Entered | Stage::Told, .. }) => {
+            Migration::Fail(reason) if self.is_able() => match (self.attempt, self.synced.take()) {
+                (Some(Attempt { stage: Stage::Announced | Stage::Entered | Stage::Told, .. }), _) => {
                     self.expect_resume();
                     self.fail(reason.clone(), must);
                 }
-                attempt => {
+                // Behind a SYNC that was for another request: it is of that one.
+                (_, Some(_)) => must.events.push(ignored),
+                (attempt, None) => {
                     // In the place of a SYNC.
                     let answered = self.asked.pop_front();
                     if attempt.is_some_and(|attempt| answered == Some(attempt.number)) {

@@ -109,6 +109,10 @@ impl ClientModel {
             (Migration::Ignore, Stage::Home) if able && self.attempt.is_some() => {
                 self.end_attempt(Outcome::Ignored, must);
             }
+            (Migration::Ignore, Stage::Home) if able && self.answers.back() == Some(&Answer::Refuse) => {
+                // There is nothing left to refuse.
+                self.answers.iter_mut().next_back().into_iter().for_each(|answer| *answer = Answer::Sync);
+            }
             (Migration::Continue, Stage::Silent) if able => {
                 // Nothing more comes from there.
                 self.complete(must);

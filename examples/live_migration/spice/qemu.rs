@@ -1,9 +1,9 @@
 //! The same client between real QEMU processes: semi-seamless, then seamless.
 
 use super::client::{ClientCommand, ClientNote, ClientParty, Report};
-use super::driver::{self, Wire};
 use super::support::qemu::{Incoming, Qemu, QemuOptions};
-use super::timeline::Board;
+use crate::driver::{self, Wire};
+use crate::timeline::Board;
 use handover::spice::Port;
 use handover::spice::client::{Address, Outcome, Scheme};
 use handover::time::Clock;

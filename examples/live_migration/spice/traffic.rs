@@ -3,6 +3,7 @@
 //! A channel that starts afresh first says how far it has come (a greeting), as any application that must
 //! not lose anything does; one that moves seamlessly goes on as if nothing had happened.
 
+use crate::flow::Flow;
 use bytes::{BufMut, Bytes, BytesMut};
 use handover::spice::main_channel::AgentData;
 use handover::spice::{ChannelId, ChannelType, ClientMessage, Packet, ServerMessage, Unknown};
@@ -14,30 +15,6 @@ pub const SIDE: ChannelId = ChannelId::new(ChannelType::PORT, 0);
 pub const CHANNELS: [ChannelId; 2] = [ChannelId::MAIN, SIDE];
 /// A message type of the side channel that the crate does not know, and passes on.
 const SIDE_TYPE: u16 = 201;
-
-/// One direction pair of a channel, as one end sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// The last number that was sent.
-    pub sent: u64,
-    /// The last number that came.
-    pub received: u64,
-    /// Numbers that were skipped.
-    pub lost: u64,
-    /// Numbers that came again.
-    pub doubled: u64,
-}
-
-impl Flow {
-    pub fn take(&mut self, number: u64) {
-        if number <= self.received {
-            self.doubled += 1;
-        } else {
-            self.lost += number - self.received - 1;
-            self.received = number;
-        }
-    }
-}
 
 /// What a virtual machine knows of its client: it moves with the machine.
 pub type Flows = BTreeMap<ChannelId, Flow>;

@@ -1,9 +1,11 @@
 //! The client: its endpoint and the application that counts.
 
-use super::driver::{Effect, Party};
-use super::ticket;
-use super::timeline::Timeline;
+use super::support::ticket;
+use super::tap::SpiceTap;
 use super::traffic::{Flows, SIDE, Word, new_flows};
+use crate::driver::{Effect, Party};
+use crate::stage::Silence;
+use crate::timeline::{Board, Timeline};
 use bytes::Bytes;
 use handover::spice::client::{Address, Command, Config, Event, Outcome, Scheme};
 use handover::spice::endpoint::{ClientEndpoint, ClientOutput};
@@ -36,7 +38,7 @@ pub enum ClientCommand {
 pub struct Report {
     pub flows: Flows,
     /// The longest time without a message since the last report, in microseconds.
-    pub silence: u64,
+    pub silence: u128,
     /// MIGRATE_BEGIN taken to MIGRATE_CONNECTED written.
     pub begin_to_connected: Option<u64>,
     /// MIGRATE_END taken to MIGRATE_END written.
@@ -57,8 +59,8 @@ pub enum ClientNote {
 pub struct ClientParty {
     endpoint: ClientEndpoint,
     password: Vec<u8>,
-    timeline: Timeline,
-    roles: super::timeline::Board,
+    timeline: Timeline<SpiceTap>,
+    roles: Board,
     names: HashMap<u16, String>,
     notes: Sender<ClientNote>,
     flows: Flows,
@@ -67,24 +69,18 @@ pub struct ClientParty {
     /// Channels that the server has and this application opens.
     wanted: Vec<ChannelId>,
     sending: Option<Instant>,
-    last_message: Option<Instant>,
-    silence: u64,
+    silence: Silence,
     numbered: bool,
     done: bool,
 }
 
 impl ClientParty {
     /// `names` gives the servers' names by port; `numbered` whether the servers are ours and count too.
-    pub fn new(
-        names: HashMap<u16, String>,
-        roles: super::timeline::Board,
-        notes: Sender<ClientNote>,
-        numbered: bool,
-    ) -> Self {
+    pub fn new(names: HashMap<u16, String>, roles: Board, notes: Sender<ClientNote>, numbered: bool) -> Self {
         Self {
             endpoint: ClientEndpoint::new(Config::default()),
             password: Vec::new(),
-            timeline: Timeline::new(roles.clone()),
+            timeline: Timeline::new(roles.clone(), SpiceTap::default()),
             roles,
             names,
             notes,
@@ -93,8 +89,7 @@ impl ClientParty {
             in_step: BTreeSet::new(),
             wanted: Vec::new(),
             sending: None,
-            last_message: None,
-            silence: 0,
+            silence: Silence::default(),
             numbered,
             done: false,
         }
@@ -161,10 +156,7 @@ impl ClientParty {
             }
             (_, Some(Word::Number(number))) => {
                 self.flows.entry(channel).or_default().take(number);
-                if let Some(last) = self.last_message.replace(now) {
-                    let silence = now.saturating_duration_since(last).as_micros();
-                    self.silence = self.silence.max(u64::try_from(silence).unwrap_or(u64::MAX));
-                }
+                self.silence.broken(now);
             }
             _ => {}
         }
@@ -177,10 +169,9 @@ impl ClientParty {
     }
 
     fn report(&mut self) -> Report {
-        self.last_message = None;
         Report {
             flows: self.flows.clone(),
-            silence: std::mem::take(&mut self.silence),
+            silence: self.silence.take(),
             begin_to_connected: self.between(
                 &["SPICE_MSG_MAIN_MIGRATE_BEGIN", "SPICE_MSG_MAIN_MIGRATE_BEGIN_SEAMLESS"],
                 &["SPICE_MSGC_MAIN_MIGRATE_CONNECTED", "SPICE_MSGC_MAIN_MIGRATE_CONNECTED_SEAMLESS"],

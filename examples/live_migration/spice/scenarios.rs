@@ -1,11 +1,13 @@
 //! The four moves, and the count at the end.
 
 use super::client::{ClientCommand, ClientNote, ClientParty, Report};
-use super::driver::{self, Wire};
 use super::server::{ServerCommand, ServerNote, ServerParty};
-use super::ticket::ServerKey;
-use super::timeline::Board;
+use super::support::ticket::ServerKey;
 use super::traffic::{CHANNELS, Flows, new_flows};
+use crate::driver::{self, Wire};
+use crate::flow::Flow;
+use crate::stage::{self, PATIENCE, Result, STRETCH, ask, bind};
+use crate::timeline::Board;
 use handover::spice::client::{Address, Outcome, Scheme};
 use handover::spice::endpoint::ServerConfig;
 use handover::spice::source;
@@ -17,13 +19,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// How long traffic runs before and after each move.
-const STRETCH: Duration = Duration::from_millis(150);
-/// How long any one step may take.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-type Result<T> = std::result::Result<T, String>;
 
 struct Server {
     name: &'static str,
@@ -38,8 +33,7 @@ struct Client {
 }
 
 impl Server {
-    fn start(name: &'static str, listener: TcpListener, seamless: bool, stage: &Stage) -> Result<Self> {
-        let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+    fn start(name: &'static str, (listener, port): (TcpListener, u16), seamless: bool, stage: &Stage) -> Self {
         let (wires, inbox) = channel();
         let (note, notes) = channel();
         let mut config = ServerConfig::default();
@@ -48,7 +42,7 @@ impl Server {
         let (clock, own) = (stage.clock, wires.clone());
         driver::listen(listener, wires.clone());
         thread::spawn(move || driver::run(&mut party, clock, &inbox, &own));
-        Ok(Self { name, port, wires, notes })
+        Self { name, port, wires, notes }
     }
 
     fn tell(&self, command: ServerCommand) {
@@ -57,7 +51,7 @@ impl Server {
     }
 
     fn wait(&self, what: &ServerNote) -> Result<()> {
-        wait(&self.notes, what, self.name)
+        stage::wait(&self.notes, self.name, what, |note| note == what)
     }
 
     fn destination(&self) -> Result<DstInfo> {
@@ -65,9 +59,7 @@ impl Server {
     }
 
     fn flows(&self) -> Result<Option<Flows>> {
-        let (reply, answer) = channel();
-        self.tell(ServerCommand::Report(reply));
-        answer.recv_timeout(PATIENCE).map_err(|_| format!("server {} does not report", self.name))
+        ask(&self.wires, self.name, ServerCommand::Report)
     }
 }
 
@@ -81,32 +73,16 @@ impl Client {
     }
 
     fn wait(&self, what: &ClientNote) -> Result<()> {
-        wait(&self.notes, what, "client")
+        stage::wait(&self.notes, "client", what, |note| note == what)
     }
 
     fn report(&self) -> Result<Report> {
-        let (reply, answer) = channel();
-        self.tell(ClientCommand::Report(reply));
-        answer.recv_timeout(PATIENCE).map_err(|_| "the client does not report".to_owned())
+        ask(&self.wires, "client", ClientCommand::Report)
     }
 }
 
 fn destination(port: u16) -> Result<DstInfo> {
     DstInfo::new("127.0.0.1", Port::from_wire(port), Port::ABSENT, None).map_err(|error| error.to_string())
-}
-
-fn wait<N: PartialEq + std::fmt::Debug>(notes: &Receiver<N>, what: &N, who: &str) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
-    while let Ok(note) = notes.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        if note == *what {
-            return Ok(());
-        }
-    }
-    Err(format!("{who}: {what:?} did not come"))
-}
-
-fn bind() -> Result<TcpListener> {
-    TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())
 }
 
 /// What all parties share.
@@ -122,17 +98,16 @@ struct Row {
     sent: u64,
     lost: u64,
     doubled: u64,
-    blackout: u64,
+    blackout: u128,
 }
 
 pub fn run() -> Result<()> {
     let stage = Stage { clock: Clock::start(), key: Arc::new(ServerKey::generate()), roles: Board::default() };
-    let (a_listener, b_listener, c_listener) = (bind()?, bind()?, bind()?);
-    let c_port = c_listener.local_addr().map_err(|error| error.to_string())?.port();
+    let (a_listener, b_listener, (c_listener, c_port)) = (bind()?, bind()?, bind()?);
     // Nobody listens there until the last move is half done.
     drop(c_listener);
-    let a = Server::start("A", a_listener, false, &stage)?;
-    let b = Server::start("B", b_listener, true, &stage)?;
+    let a = Server::start("A", a_listener, false, &stage);
+    let b = Server::start("B", b_listener, true, &stage);
     let names = HashMap::from([(a.port, "A".to_owned()), (b.port, "B".to_owned()), (c_port, "C".to_owned())]);
     let (wires, inbox) = channel();
     let (note, notes) = channel();
@@ -184,7 +159,7 @@ pub fn run() -> Result<()> {
     a.wait(&ServerNote::ClientsReady { connected: false })?;
     thread::sleep(STRETCH);
     let c_listener = TcpListener::bind(("127.0.0.1", c_port)).map_err(|error| error.to_string())?;
-    let c = Server::start("C", c_listener, true, &stage)?;
+    let c = Server::start("C", (c_listener, c_port), true, &stage);
     traffic(&client, &[&a, &b, &c], true);
     hand_over(&a, &c)?;
     client.wait(&ClientNote::Ended(Outcome::Switched(Scheme::SwitchHost)))?;
@@ -218,9 +193,7 @@ fn traffic(client: &Client, servers: &[&Server], on: bool) {
 
 /// The virtual machine stops at one server and runs at the other; then its client follows.
 fn hand_over(from: &Server, to: &Server) -> Result<()> {
-    let (reply, answer) = channel();
-    from.tell(ServerCommand::StopVm(reply));
-    let flows = answer.recv_timeout(PATIENCE).map_err(|_| format!("server {} does not stop", from.name))?;
+    let flows = ask(&from.wires, from.name, ServerCommand::StopVm)?;
     to.tell(ServerCommand::RunVm(flows));
     from.tell(ServerCommand::VmCompleted);
     Ok(())
@@ -242,8 +215,7 @@ fn count(scheme: &'static str, client: &Client, servers: &[&Server], owner: &Ser
                 .is_some_and(|(ours, theirs)| ours.sent == theirs.received && theirs.sent == ours.received)
         });
         if arrived {
-            let total =
-                |of: fn(&super::traffic::Flow) -> u64| ours.values().chain(theirs.values()).map(of).sum::<u64>();
+            let total = |of: fn(&Flow) -> u64| ours.values().chain(theirs.values()).map(of).sum::<u64>();
             let earlier = |of: fn(&Row) -> u64| before.iter().map(of).sum::<u64>();
             return Ok(Row {
                 scheme,

@@ -1,9 +1,10 @@
 //! A server: its endpoint, the virtual machine that may or may not run here, and the application that counts.
 
-use super::driver::{Effect, Party};
-use super::ticket::ServerKey;
-use super::timeline::Board;
-use super::traffic::{Flow, Flows, SIDE, Word};
+use super::support::ticket::ServerKey;
+use super::traffic::{Flows, SIDE, Word};
+use crate::driver::{Effect, Party};
+use crate::flow::Flow;
+use crate::timeline::Board;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use handover::machine::Machine;
 use handover::spice::endpoint::{ServerCommand as Command, ServerConfig, ServerEndpoint, ServerEvent, ServerOutput};
