@@ -15,8 +15,8 @@ library = ctypes.CDLL("libsybdb.so.5")
 for name in ("dblogin", "dbopen", "dbdata", "dbretdata", "dbretname"):
     getattr(library, name).restype = ctypes.c_void_p
 SUCCEED, REG_ROW = 1, -1
-INT1, INT2, INT4, INT8, FLT8, BIT, CHAR = 48, 52, 56, 127, 62, 50, 47
-VARCHAR, INTN, BINARY = 39, 38, 45
+INT1, INT2, INT4, INT8, FLT8, BIT = 48, 52, 56, 127, 62, 50
+VARCHAR, BINARY = 39, 45
 
 
 def on_message(process, number, state, severity, text, server, procedure, line):
