@@ -137,13 +137,15 @@ impl ClientEndpoint {
         self.order
     }
 
-    /// The format of the values in the last [`Token::Row`] of a link.
+    /// The format of the values in the last [`Token::Row`] that has come on a link. Outputs may lag behind: whoever reads
+    /// rows keeps the [`Token::Format`] that came out before them.
     #[must_use]
     pub fn rows_format(&self, link: LinkId) -> Option<&Format> {
         self.links.get(&link)?.connection.rows_format()
     }
 
-    /// The format of the values in the last [`Token::Params`] of a link.
+    /// The format of the values in the last [`Token::Params`] that has come on a link; see
+    /// [`rows_format`](Self::rows_format).
     #[must_use]
     pub fn params_format(&self, link: LinkId) -> Option<&Format> {
         self.links.get(&link)?.connection.params_format()

@@ -185,7 +185,7 @@ fn cell(column_status: u32, ty: DataType, choices: &mut Choices<'_>) -> Cell {
             _ => choices.bytes(255),
         },
         Shape::Long | Shape::Object => {
-            let most = if choices.one_in(16) { 70_000 } else { 600 };
+            let most = if choices.one_in(64) { 70_000 } else { 600 };
             choices.bytes(most)
         }
     };

@@ -25,7 +25,7 @@ fn short(choices: &mut Choices<'_>) -> Bytes {
 
 /// Long enough for tokens that do not fit a packet, seldom.
 fn long(choices: &mut Choices<'_>) -> Bytes {
-    let max = if choices.one_in(16) { 60_000 } else { 900 };
+    let max = if choices.one_in(32) { 20_000 } else { 900 };
     choices.bytes(max).into()
 }
 
