@@ -44,12 +44,12 @@ fn tokens_that_their_message_cuts() {
             assert_eq!(response_error(little, &[DONE, &token[..cut]].concat()), expected);
         }
     }
-    // Values, as their format says.
+    // Values, as their format says: the columns behind need something too.
     let format = sized(little, 0xec, b"\x02\0\0\0\0\0\0\0\x27\xff\0\0\0\0\0\0\0\x38\0");
     for (values, needed, left) in [
-        (&b"\xd7"[..], 2, 1),
-        (b"\xd7\x03", 5, 2),
-        (b"\xd7\x03ab", 5, 4),
+        (&b"\xd7"[..], 6, 1),
+        (b"\xd7\x03", 9, 2),
+        (b"\xd7\x03ab", 9, 4),
         (b"\xd7\x03abc", 9, 5),
         (b"\xd7\x03abc\0\0\0", 9, 8),
     ] {
