@@ -219,6 +219,20 @@ fn an_end_in_the_midst_of_a_message_is_told() {
     }
 }
 
+/// M13: a message of the exchange is bounded as a whole, whatever it is cut into.
+#[test]
+fn m13_a_migration_message_is_bounded() {
+    for (tokens, size) in [(1820, 504), (1820, 60_000), (1821, 504), (1821, 60_000)] {
+        let payload = b"\xfd\0\0\0\0\0\0\0\0".repeat(tokens);
+        let bytes = message(PacketType::MIGRATE, &payload.chunks(size).collect::<Vec<_>>());
+        check_chunking(|| stream(ByteOrder::Little), &bytes, &[8, 600, 5000]);
+        let mut pieces = Framer::new(stream(ByteOrder::Little));
+        pieces.push(&bytes);
+        let end = core::iter::from_fn(|| pieces.next_item().transpose()).find(|piece| piece.is_err());
+        assert_eq!(end.map(|error| error.unwrap_err().field), (payload.len() > LIMITS.migration).then_some("length"));
+    }
+}
+
 /// Status bits other than the last packet's are carried and mean nothing.
 #[test]
 fn m2_other_bits_mean_nothing() {

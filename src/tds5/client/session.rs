@@ -32,7 +32,15 @@ impl Home {
 
 /// Messages that no server sends.
 pub(super) const fn is_from_client(ty: PacketType) -> bool {
-    matches!(ty, PacketType::LANGUAGE | PacketType::LOGIN | PacketType::RPC | PacketType::BULK | PacketType::ATTENTION)
+    matches!(
+        ty,
+        PacketType::LANGUAGE
+            | PacketType::LOGIN
+            | PacketType::RPC
+            | PacketType::UNFORMATTED
+            | PacketType::BULK
+            | PacketType::ATTENTION
+    )
 }
 
 impl Client {

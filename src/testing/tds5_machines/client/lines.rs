@@ -1,6 +1,6 @@
 //! What servers say, by number: one thing, or several that belong together.
 
-use super::super::words::{id, reason, request, response};
+use super::super::words::{data, id, login, reason, request, response};
 use super::{address, row};
 use crate::tds5::capability::{Capabilities, CapabilityType, Mask, RequestCapability};
 use crate::tds5::connection::Item;
@@ -67,10 +67,24 @@ fn elsewhere(number: u8) -> Vec<Item> {
     [Token::from(notice)].into_iter().chain(tokens.into_iter().skip(1)).map(Item::Token).collect()
 }
 
-/// One thing, unless it is what a client says.
-pub(super) fn item(number: u8, unique: u32) -> Option<Item> {
+/// What only clients say.
+fn clients(number: u8, unique: u32) -> Item {
+    match number {
+        0 => Item::Login(login(number).into()),
+        1 => Item::Data { ty: PacketType::RPC, data: data(unique) },
+        2 => Item::Data { ty: PacketType::UNFORMATTED, data: data(unique) },
+        3 => Item::End(PacketType::LANGUAGE),
+        4 => Item::End(PacketType::UNFORMATTED),
+        5 => Item::End(PacketType::BULK),
+        6 => Item::End(PacketType::LOGIN),
+        _ => Item::End(PacketType::ATTENTION),
+    }
+}
+
+/// One thing.
+pub(super) fn item(number: u8, unique: u32) -> Item {
     let low = number / 32;
-    Some(match number % 32 {
+    match number % 32 {
         0..=2 => asks(low * 2 + number % 2),
         3..=5 => Item::Migration(Migration::Continue),
         6..=8 => Item::Migration(Migration::Ignore),
@@ -89,8 +103,8 @@ pub(super) fn item(number: u8, unique: u32) -> Option<Item> {
         28 => acknowledged(LoginStatus([5, 6, 7, 0x85][usize::from(low) % 4])),
         29 => granted(low),
         30 => Item::Token(Message::new(MessageId::EMPTY, false).into()),
-        _ => return None,
-    })
+        _ => clients(low, unique),
+    }
 }
 
 /// Several things.

@@ -5,7 +5,7 @@ mod model;
 
 pub use model::ClientModel;
 
-use super::words::{data, said, token};
+use super::words::{data, token};
 use crate::machine::{LinkId, Machine, Table};
 use crate::tds5::PacketType;
 use crate::tds5::capability::{Capabilities, Mask, ResponseCapability};
@@ -278,9 +278,7 @@ impl Trial for ClientSubject {
             ClientOp::OpenFailed(pick) => Input::OpenFailed(self.pick(pick)),
             ClientOp::Closed(pick) => Input::Closed(self.pick(pick)),
             ClientOp::Say(pick, number) => {
-                let (link, unique) = (self.pick(pick), self.unique);
-                let item = lines::item(number, unique).unwrap_or_else(|| said(number, unique));
-                Input::Item { link, item }
+                Input::Item { link: self.pick(pick), item: lines::item(number, self.unique) }
             }
             ClientOp::Begin(pick, number) => {
                 let link = self.pick(pick);

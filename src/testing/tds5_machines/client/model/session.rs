@@ -28,7 +28,7 @@ impl Notice {
 
 /// A kind of message that only clients send (1.2).
 pub(super) fn is_clients(ty: PacketType) -> bool {
-    [PacketType::LANGUAGE, PacketType::LOGIN, PacketType::RPC, PacketType::BULK, PacketType::ATTENTION].contains(&ty)
+    [1, 2, 3, 5, 6, 7].contains(&ty.0)
 }
 
 /// What cannot be read on (6).
