@@ -189,6 +189,10 @@ impl Migration {
         let mut values = Vec::new();
         match self {
             Self::Request(request) => {
+                if !options.address_type.is_text() {
+                    let reason = "must be a character type";
+                    return Err(EncodeError::Invalid { message: "Options", field: "address_type", reason });
+                }
                 for address in &request.addresses {
                     let text = address.to_string();
                     columns.push(parameter(order, options.address_type, text.as_bytes(), &mut values)?);
