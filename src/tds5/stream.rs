@@ -235,7 +235,9 @@ impl MessageStream {
                 return Err(DecodeError::limit("Format", "count", "columns", limit, count));
             }
         }
-        self.formats.note(self.order, ty, body, |format| format.map(&mut |part| share(bytes, part)))?;
+        if let Some(kind) = ty.format() {
+            self.formats.note(self.order, kind, body, |format| format.map(&mut |part| share(bytes, part)))?;
+        }
         Ok(Piece::Token(token.share(bytes)))
     }
 }

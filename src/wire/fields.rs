@@ -4,7 +4,6 @@ use crate::error::{DecodeError, to_u64};
 
 /// Parsers over a whole body. Their error carries nothing: [`short_field`] finds the field, in the cold path.
 pub(crate) mod parse {
-    use nom::bytes::complete::take;
     use nom::{IResult, Parser};
 
     pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
@@ -53,17 +52,19 @@ pub(crate) mod parse {
     /// Exactly `N` bytes.
     #[inline(always)]
     pub(crate) fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
-        let (rest, head) = take(N)(input)?;
-        match <[u8; N]>::try_from(head) {
-            Ok(head) => Ok((rest, head)),
-            Err(_) => Err(nom::Err::Error(())),
+        match input.split_first_chunk() {
+            Some((head, rest)) => Ok((rest, *head)),
+            None => Err(nom::Err::Error(())),
         }
     }
 
-    /// The next `size` bytes, borrowed.
+    /// The next `size` bytes, borrowed. (nom's own `take` compares twice.)
     #[inline(always)]
     pub(crate) fn slice(size: usize) -> impl Fn(&[u8]) -> Parsed<'_, &[u8]> {
-        move |input| take(size)(input)
+        move |input: &[u8]| match input.split_at_checked(size) {
+            Some((head, rest)) => Ok((rest, head)),
+            None => Err(nom::Err::Error(())),
+        }
     }
 }
 

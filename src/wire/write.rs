@@ -29,25 +29,23 @@ pub trait Encode {
     ///
     /// # Errors
     /// The value cannot be carried, or `dst` is too short. Nothing was written.
-    #[inline]
+    #[inline(always)]
     fn encode(&self, dst: &mut [u8]) -> Result<usize, EncodeError> {
-        self.check()?;
-        let needed = self.encoded_len();
-        let got = dst.len();
-        let Some(room) = dst.get_mut(..needed) else {
-            return Err(EncodeError::ShortBuffer { needed, got });
-        };
-        Writer::fill(room, |writer| self.write(writer));
-        Ok(needed)
+        match encode(self, dst) {
+            Some(written) => Ok(written),
+            None => refused(self, dst.len()),
+        }
     }
 
     /// Encodes behind what `dst` holds; does not allocate once `dst` has the capacity.
     ///
     /// # Errors
     /// The value cannot be carried. `dst` is as it was.
-    #[inline]
+    #[inline(always)]
     fn encode_to(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
-        self.check()?;
+        if self.check().is_err() {
+            return self.check();
+        }
         let start = dst.len();
         dst.resize(start.saturating_add(self.encoded_len()), 0);
         Writer::fill(dst.get_mut(start..).unwrap_or_default(), |writer| self.write(writer));
@@ -63,6 +61,25 @@ pub trait Encode {
         let mut vec = vec![0; self.encoded_len()];
         self.encode(&mut vec).map(|_| vec)
     }
+}
+
+/// [`Encode::encode`] without the reason why not.
+#[inline(always)]
+pub(crate) fn encode<T: Encode + ?Sized>(value: &T, dst: &mut [u8]) -> Option<usize> {
+    if value.check().is_err() {
+        return None;
+    }
+    let needed = value.encoded_len();
+    Writer::fill(dst.get_mut(..needed)?, |writer| value.write(writer));
+    Some(needed)
+}
+
+/// Why a value is not encoded. Found only here, so that the good path need not carry it along.
+#[cold]
+#[inline(never)]
+pub(crate) fn refused<T: Encode + ?Sized>(value: &T, got: usize) -> Result<usize, EncodeError> {
+    value.check()?;
+    Err(EncodeError::ShortBuffer { needed: value.encoded_len(), got })
 }
 
 /// Where [`Encode::write`] writes to. Never panics: what does not fit is dropped, and [`Encode::encode`]

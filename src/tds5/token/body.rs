@@ -22,6 +22,7 @@ pub(crate) trait Compose {
 }
 
 /// Whether a length is at most `max`, the most that its field can say.
+#[inline(always)]
 pub(crate) fn fits(
     message: &'static str,
     field: &'static str,
@@ -43,6 +44,7 @@ pub(crate) fn length_u16(length: usize) -> u16 {
 }
 
 /// A string behind its length in one byte: the string and what follows it.
+#[inline(always)]
 pub(crate) fn short_string<'a>(
     message: &'static str,
     field: &'static str,

@@ -94,9 +94,9 @@ codes! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// Always this many bytes; nothing in the format.
-    Fixed(usize),
+    Fixed(u8),
     /// A length byte; the format has the largest length in one byte, and this many more bytes.
-    Short(usize),
+    Short(u8),
     /// A length in four bytes; the format has the largest length in four.
     Long,
     /// A large object: the format has four bytes of largest length and the name of its table; a value has a
@@ -106,8 +106,60 @@ pub(crate) enum Layout {
     Unknown,
 }
 
+/// What is known of a type by its number.
+#[derive(Clone, Copy)]
+struct Known {
+    layout: Layout,
+    /// How many bytes it takes in a format, if that is always the same and not 255.
+    part: u8,
+    /// Whether its values have a length byte.
+    short: bool,
+}
+
+/// All of them: to look one up is quicker than to go through the rule for each value.
+const KNOWN: [Known; 256] = {
+    let mut known = [UNKNOWN; 256];
+    let (mut rest, mut number): (&mut [Known], u8) = (&mut known, 0);
+    while let Some((first, behind)) = rest.split_first_mut() {
+        let layout = DataType(number).rule();
+        let (part, short) = match layout {
+            Layout::Fixed(_) => (0, false),
+            Layout::Short(more) => (more.saturating_add(1), true),
+            Layout::Long => (4, false),
+            Layout::LargeObject | Layout::Unknown => (u8::MAX, false),
+        };
+        *first = Known { layout, part, short };
+        (rest, number) = (behind, number.wrapping_add(1));
+    }
+    known
+};
+
+const UNKNOWN: Known = Known { layout: Layout::Unknown, part: u8::MAX, short: false };
+
 impl DataType {
-    pub(crate) const fn layout(self) -> Layout {
+    #[inline(always)]
+    fn known(self) -> Known {
+        KNOWN.get(usize::from(self.0)).copied().unwrap_or(UNKNOWN)
+    }
+
+    #[inline]
+    pub(crate) fn layout(self) -> Layout {
+        self.known().layout
+    }
+
+    /// How many bytes it takes in a format, if that is always the same.
+    #[inline]
+    pub(crate) fn part(self) -> Option<u8> {
+        Some(self.known().part).filter(|&part| part != u8::MAX)
+    }
+
+    /// Whether its values have a length byte.
+    #[inline]
+    pub(crate) fn is_short(self) -> bool {
+        self.known().short
+    }
+
+    const fn rule(self) -> Layout {
         match self {
             Self::INT1 | Self::BIT | Self::SINT1 => Layout::Fixed(1),
             Self::INT2 | Self::UINT2 => Layout::Fixed(2),
@@ -141,19 +193,19 @@ pub(crate) enum Extent {
 
 impl Layout {
     /// The fewest bytes that a value takes: never none, so that what a row costs is paid for in bytes.
-    pub(crate) const fn least(self) -> usize {
+    pub(crate) fn least(self) -> usize {
         match self {
-            Self::Fixed(size) => size,
+            Self::Fixed(size) => usize::from(size),
             Self::Long => 4,
             Self::Short(_) | Self::LargeObject | Self::Unknown => 1,
         }
     }
 
     /// How many bytes of `input` the value at its front takes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value_extent(self, order: ByteOrder, input: &[u8]) -> Result<Extent, DecodeError> {
         let size = match self {
-            Self::Fixed(size) => size,
+            Self::Fixed(size) => usize::from(size),
             Self::Short(_) => match input.first() {
                 Some(&size) => usize::from(size).saturating_add(1),
                 None => return Ok(Extent::Needs(1)),
@@ -162,24 +214,35 @@ impl Layout {
                 Ok((_, size)) => usize::try_from(size).unwrap_or(usize::MAX).saturating_add(4),
                 Err(_) => return Ok(Extent::Needs(4)),
             },
-            Self::LargeObject => {
-                let Some((&pointer, rest)) = input.split_first() else { return Ok(Extent::Needs(1)) };
-                if pointer == 0 {
-                    return Ok(Extent::Whole(1));
-                }
-                // Behind the pointer come eight bytes of timestamp and the length.
-                let before = usize::from(pointer).saturating_add(8);
-                let head = before.saturating_add(5);
-                match parse::ordered::u32(order).parse(rest.get(before..).unwrap_or_default()) {
-                    Ok((_, size)) => usize::try_from(size).unwrap_or(usize::MAX).saturating_add(head),
-                    Err(_) => return Ok(Extent::Needs(head)),
-                }
-            }
+            Self::LargeObject => return Ok(large_object_extent(order, input)),
             Self::Unknown => {
                 let reason = "values of this data type cannot be skipped";
                 return Err(DecodeError::unsupported("Params", "data_type", reason, 0));
             }
         };
-        Ok(if input.len() < size { Extent::Needs(size) } else { Extent::Whole(size) })
+        Ok(Extent::of(size, input))
+    }
+}
+
+impl Extent {
+    /// That of an item of `size` bytes at the front of `input`.
+    #[inline(always)]
+    pub(crate) fn of(size: usize, input: &[u8]) -> Self {
+        if input.len() < size { Self::Needs(size) } else { Self::Whole(size) }
+    }
+}
+
+#[inline(never)]
+fn large_object_extent(order: ByteOrder, input: &[u8]) -> Extent {
+    let Some((&pointer, rest)) = input.split_first() else { return Extent::Needs(1) };
+    if pointer == 0 {
+        return Extent::Whole(1);
+    }
+    // Behind the pointer come eight bytes of timestamp and the length.
+    let before = usize::from(pointer).saturating_add(8);
+    let head = before.saturating_add(5);
+    match parse::ordered::u32(order).parse(rest.get(before..).unwrap_or_default()) {
+        Ok((_, size)) => Extent::of(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(head), input),
+        Err(_) => Extent::Needs(head),
     }
 }

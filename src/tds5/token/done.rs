@@ -2,7 +2,7 @@
 
 use super::body::{Compose, Parse};
 use crate::error::DecodeError;
-use crate::tds5::ids::DoneStatus;
+use crate::tds5::ids::{DoneStatus, TokenType};
 use crate::wire::{ByteOrder, Writer, codes, fixed, put};
 
 codes! {
@@ -35,6 +35,17 @@ pub enum DoneKind {
     /// A statement of a procedure.
     #[doc(alias = "TDS_DONEINPROC")]
     InProcedure,
+}
+
+impl DoneKind {
+    /// The token that it is.
+    pub(super) const fn token_type(self) -> TokenType {
+        match self {
+            Self::Done => TokenType::DONE,
+            Self::Procedure => TokenType::DONE_PROCEDURE,
+            Self::InProcedure => TokenType::DONE_IN_PROCEDURE,
+        }
+    }
 }
 
 /// The end of a command, or of a part of one: u16 status, u16 transaction state, i32 count.
@@ -71,6 +82,7 @@ impl Done {
             && !matches!(self.kind, DoneKind::InProcedure)
     }
 
+    #[inline(always)]
     pub(super) fn parse(kind: DoneKind, order: ByteOrder, body: &[u8]) -> Result<Self, DecodeError> {
         let (_, (status, transaction, count)) =
             fixed!(in order; "Done", body, { status: u16, transaction: u16, count: i32 });

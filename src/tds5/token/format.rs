@@ -51,6 +51,16 @@ impl FormatKind {
         }
     }
 
+    /// The token that it is.
+    pub(crate) const fn token_type(self) -> TokenType {
+        match self {
+            Self::Params => TokenType::PARAM_FORMAT,
+            Self::WideParams => TokenType::PARAM_FORMAT_2,
+            Self::Rows => TokenType::ROW_FORMAT,
+            Self::WideRows => TokenType::ROW_FORMAT_2,
+        }
+    }
+
     /// Whether the rows or the parameters that follow are meant.
     #[must_use]
     pub const fn is_rows(self) -> bool {
@@ -205,6 +215,7 @@ impl Column<&[u8]> {
 }
 
 /// The format part at the front of `input`: what is behind it, and the part itself.
+#[inline(always)]
 fn size_part<'a>(
     order: ByteOrder,
     message: &'static str,
@@ -213,7 +224,7 @@ fn size_part<'a>(
 ) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
     let size = match data_type.layout() {
         Layout::Fixed(_) => 0,
-        Layout::Short(more) => more.saturating_add(1),
+        Layout::Short(more) => usize::from(more).saturating_add(1),
         Layout::Long => 4,
         Layout::LargeObject => {
             let (_, (_max, table)) = fixed!(in order; message, input, { size: u32, table_name: u16 });
@@ -227,9 +238,60 @@ fn size_part<'a>(
     take(message, "size", size, input)
 }
 
-/// The column at the front of `input`, and what is behind it.
-#[inline]
-fn column(kind: FormatKind, order: ByteOrder, input: &[u8]) -> Result<(&[u8], Column<&[u8]>), DecodeError> {
+/// What is known of the values of a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Shape {
+    /// Each stands behind its length in a byte.
+    Short,
+    /// Anything: each column has to be looked at.
+    Any,
+}
+
+/// A column, and what is behind it.
+type Columns<'a> = (&'a [u8], Column<&'a [u8]>);
+
+/// The column at the front of `input`, and what is behind it, if it is one of most: neither wide nor malformed, and of
+/// a type whose format part has a fixed size. Where only some fields are asked for, the compiler leaves out the rest.
+#[inline(always)]
+fn usual_column(kind: FormatKind, order: ByteOrder, input: &[u8]) -> Option<Columns<'_>> {
+    if kind.is_wide() {
+        return None;
+    }
+    // Where the parts end. The last of them lies behind all others, so that these need no checks.
+    let name = usize::from(*input.first()?).saturating_add(1);
+    let fixed = name.saturating_add(6);
+    let data_type = DataType(*input.get(fixed.saturating_sub(1))?);
+    let size = fixed.saturating_add(usize::from(data_type.part()?));
+    let locale = usize::from(*input.get(size)?).saturating_add(size).saturating_add(1);
+    let rest = input.get(locale..)?;
+    let &[status, a, b, c, d] = input.get(name..)?.first_chunk()?;
+    let column = Column {
+        origin: input.get(..0)?,
+        name: input.get(1..name)?,
+        status: u32::from(status),
+        user_type: order.arrange(i32::from_ne_bytes([a, b, c, d])),
+        data_type,
+        size: input.get(fixed..size)?,
+        locale: input.get(size.saturating_add(1)..locale)?,
+    };
+    Some((rest, column))
+}
+
+/// The shape of this many usual columns that take up all of `columns`; `None` if they do not or if one is not usual.
+#[inline(always)]
+fn usual_shape(kind: FormatKind, count: u16, columns: &[u8]) -> Option<Shape> {
+    let (mut rest, mut short) = (columns, true);
+    for _ in 0..count {
+        let (behind, column) = usual_column(kind, ByteOrder::Little, rest)?;
+        rest = behind;
+        short &= column.data_type.is_short() & (column.status & COLUMN_STATUS == 0);
+    }
+    rest.is_empty().then_some(if short { Shape::Short } else { Shape::Any })
+}
+
+/// The same for any column.
+#[inline(never)]
+fn any_column(kind: FormatKind, order: ByteOrder, input: &[u8]) -> Result<Columns<'_>, DecodeError> {
     let message = kind.message();
     let mut rest = input;
     if kind == FormatKind::WideRows {
@@ -239,14 +301,13 @@ fn column(kind: FormatKind, order: ByteOrder, input: &[u8]) -> Result<(&[u8], Co
     }
     let (origin, _) = input.split_at(input.len().saturating_sub(rest.len()));
     let (name, rest) = short_string(message, "name", rest)?;
-    let (rest, status) = if kind.is_wide() {
-        let (rest, (status,)) = fixed!(in order; message, rest, { status: u32 });
-        (rest, status)
+    let (rest, (status, user_type, data_type)) = if kind.is_wide() {
+        fixed!(in order; message, rest, { status: u32, user_type: i32, data_type: u8 })
     } else {
-        let (rest, (status,)) = fixed!(message, rest, { status: u8 });
-        (rest, u32::from(status))
+        let (rest, (status, user_type, data_type)) =
+            fixed!(in order; message, rest, { status: u8, user_type: i32, data_type: u8 });
+        (rest, (u32::from(status), user_type, data_type))
     };
-    let (rest, (user_type, data_type)) = fixed!(in order; message, rest, { user_type: i32, data_type: u8 });
     let data_type = DataType(data_type);
     let (rest, size) = size_part(order, message, data_type, rest)?;
     let (locale, rest) = short_string(message, "locale", rest)?;
@@ -324,7 +385,14 @@ impl<B: Payload> Format<B> {
             if rest.is_empty() {
                 return None;
             }
-            let (behind, column) = column(self.kind, self.order, rest).ok()?;
+            let usual = usual_column(self.kind, self.order, rest);
+            let (behind, column) = match usual {
+                Some(found) => found,
+                None => {
+                    let (behind, column) = any_column(self.kind, self.order, rest).ok()?;
+                    (behind, column.map(&mut |part| part))
+                }
+            };
             rest = behind;
             Some(column)
         })
@@ -352,33 +420,55 @@ impl<B: Payload> Format<B> {
     pub fn values<'a>(&'a self, values: &'a [u8]) -> impl Iterator<Item = (Column<&'a [u8]>, Value<'a>)> + 'a {
         let mut rest = values;
         self.columns().map_while(move |column| {
-            let mut status = None;
-            if column.status & COLUMN_STATUS != 0 {
-                let (&first, behind) = rest.split_first()?;
-                (status, rest) = (Some(first), behind);
-            }
-            if status.is_some_and(|status| status & VALUE_IS_NULL != 0) {
-                return Some((column, Value { status, data: None }));
-            }
             let layout = column.data_type.layout();
-            let Ok(Extent::Whole(size)) = layout.value_extent(self.order, rest) else { return None };
-            let (value, behind) = rest.split_at_checked(size)?;
-            rest = behind;
-            let data = match layout {
-                Layout::Fixed(_) => Some(value),
-                // A length of 0 is NULL, unless the status says that it is an empty value.
-                Layout::Short(_) => value.get(1..),
-                Layout::Long => value.get(4..),
-                Layout::LargeObject => value.split_first().and_then(|(&pointer, rest)| match pointer {
-                    0 => None,
-                    pointer => rest.get(usize::from(pointer).saturating_add(12)..),
-                }),
-                Layout::Unknown => None,
+            let with_status = column.status & COLUMN_STATUS != 0;
+            let (status, data, behind) = match layout {
+                Layout::Short(_) if !with_status => {
+                    let (&size, rest) = rest.split_first()?;
+                    let (data, behind) = rest.split_at_checked(usize::from(size))?;
+                    (None, Some(data).filter(|data| !data.is_empty()), behind)
+                }
+                Layout::Fixed(size) if !with_status => {
+                    let (data, behind) = rest.split_at_checked(usize::from(size))?;
+                    (None, Some(data), behind)
+                }
+                _ => any_value(layout, with_status, self.order, rest)?,
             };
-            let empty_is_null = !matches!(layout, Layout::Fixed(_)) && status.is_none_or(|status| status & 2 == 0);
-            Some((column, Value { status, data: data.filter(|data| !(empty_is_null && data.is_empty())) }))
+            rest = behind;
+            Some((column, Value { status, data }))
         })
     }
+}
+
+/// A value's status, its bytes, and what is behind them.
+type AnyValue<'a> = (Option<u8>, Option<&'a [u8]>, &'a [u8]);
+
+/// The value at the front of `input`.
+#[inline(never)]
+fn any_value(layout: Layout, with_status: bool, order: ByteOrder, input: &[u8]) -> Option<AnyValue<'_>> {
+    let (mut status, mut rest) = (None, input);
+    if with_status {
+        let (&first, behind) = rest.split_first()?;
+        (status, rest) = (Some(first), behind);
+        if first & VALUE_IS_NULL != 0 {
+            return Some((status, None, rest));
+        }
+    }
+    let Ok(Extent::Whole(size)) = layout.value_extent(order, rest) else { return None };
+    let (value, rest) = rest.split_at_checked(size)?;
+    let data = match layout {
+        Layout::Fixed(_) => Some(value),
+        // A length of 0 is NULL, unless the status says that it is an empty value.
+        Layout::Short(_) => value.get(1..),
+        Layout::Long => value.get(4..),
+        Layout::LargeObject => value.split_first().and_then(|(&pointer, rest)| match pointer {
+            0 => None,
+            pointer => rest.get(usize::from(pointer).saturating_add(12)..),
+        }),
+        Layout::Unknown => None,
+    };
+    let empty_is_null = !matches!(layout, Layout::Fixed(_)) && status.is_none_or(|status| status & 2 == 0);
+    Some((status, data.filter(|data| !(empty_is_null && data.is_empty())), rest))
 }
 
 /// The bit of a value's status byte that says: NULL, and nothing follows.
@@ -404,13 +494,29 @@ impl core::fmt::Debug for Value<'_> {
 }
 
 impl<'a> Format<&'a [u8]> {
-    /// Parses the body of the token that `kind` stands for.
+    /// Parses the body of the token that `kind` stands for, if its columns are usual ones.
+    #[inline(always)]
+    pub(crate) fn parse_usual(kind: FormatKind, order: ByteOrder, body: &'a [u8]) -> Option<(Self, Shape)> {
+        let format = Self::parse_again(kind, order, body)?;
+        let shape = usual_shape(kind, format.count, format.columns)?;
+        Some((format, shape))
+    }
+
+    /// Parses a body that was parsed before.
+    #[inline(always)]
+    pub(crate) fn parse_again(kind: FormatKind, order: ByteOrder, body: &'a [u8]) -> Option<Self> {
+        let (&count, columns) = body.split_first_chunk()?;
+        Some(Self { kind, order, count: order.arrange(u16::from_ne_bytes(count)), columns })
+    }
+
+    /// The same for any columns.
+    #[inline(never)]
     pub(crate) fn parse(kind: FormatKind, order: ByteOrder, body: &'a [u8]) -> Result<Self, DecodeError> {
         let message = kind.message();
         let (columns, (count,)) = fixed!(in order; message, body, { count: u16 });
         let mut rest = columns;
         for _ in 0..count {
-            (rest, _) = column(kind, order, rest)?;
+            (rest, _) = any_column(kind, order, rest)?;
         }
         if !rest.is_empty() {
             let reason = "the length says more than the count of columns takes";

@@ -41,8 +41,8 @@ pub use walk::{RawToken, Walk, walk};
 use super::capability::Capabilities;
 use super::ids::TokenType;
 use crate::error::{DecodeError, EncodeError};
-use crate::wire::{ByteOrder, Encode, Payload, Writer, share};
-use bytes::Bytes;
+use crate::wire::{ByteOrder, Encode, Payload, Writer, encode, refused, share};
+use bytes::{Bytes, BytesMut};
 
 /// The values of one PARAMS or ROW, as they stand behind the token's number. What they are, the last [`Format`]
 /// says: [`Format::values`].
@@ -111,6 +111,113 @@ impl<B: Payload> Compose for Other<B> {
     }
 }
 
+/// A body with what stands before it.
+struct Framed<'a, T> {
+    ty: TokenType,
+    body: &'a T,
+    order: ByteOrder,
+}
+
+impl<T: Compose> Encode for Framed<'_, T> {
+    #[inline(always)]
+    fn encoded_len(&self) -> usize {
+        self.body.body_len().saturating_add(self.ty.head())
+    }
+
+    #[inline(always)]
+    fn check(&self) -> Result<(), EncodeError> {
+        self.body.check_body()?;
+        fits("Token", "length", self.ty.largest(), self.body.body_len())
+    }
+
+    // As it stands in the trait, but for the reason: only that needs a value in memory.
+    #[inline(always)]
+    fn encode(&self, dst: &mut [u8]) -> Result<usize, EncodeError> {
+        #[cold]
+        #[inline(never)]
+        fn reason<T: Compose>(ty: TokenType, body: &T, order: ByteOrder, got: usize) -> Result<usize, EncodeError> {
+            refused(&Framed { ty, body, order }, got)
+        }
+        match encode(self, dst) {
+            Some(written) => Ok(written),
+            None => reason(self.ty, self.body, self.order, dst.len()),
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.ty.write_head(self.order, self.body.body_len(), writer);
+        self.body.write_body(self.order, writer);
+    }
+}
+
+/// Where a token is encoded to.
+trait Room {
+    type Written;
+
+    fn put(self, token: &impl Encode) -> Result<Self::Written, EncodeError>;
+}
+
+impl Room for &mut [u8] {
+    type Written = usize;
+
+    #[inline(always)]
+    fn put(self, token: &impl Encode) -> Result<usize, EncodeError> {
+        token.encode(self)
+    }
+}
+
+impl Room for &mut BytesMut {
+    type Written = ();
+
+    #[inline(always)]
+    fn put(self, token: &impl Encode) -> Result<(), EncodeError> {
+        token.encode_to(self)
+    }
+}
+
+/// Parses a body and wraps it up. A function of its own for each kind, so that its result is built where the caller
+/// wants it: copies of it would cost more than the parse.
+#[inline(never)]
+fn whole<'a, T: Parse<'a>, R>(order: ByteOrder, body: &'a [u8], wrap: impl FnOnce(T) -> R) -> Result<R, DecodeError> {
+    T::parse(order, body).map(wrap)
+}
+
+/// The same for the kinds of formats.
+#[inline(never)]
+fn format(kind: FormatKind, order: ByteOrder, ty: TokenType, body: &[u8]) -> Result<Token<&[u8]>, DecodeError> {
+    if let Some((format, _)) = Format::parse_usual(kind, order, body) {
+        return Ok(Token::Format(format));
+    }
+    match Format::parse(kind, order, body) {
+        Ok(format) => Ok(Token::Format(format)),
+        Err(error) if is_unreadable(&error) => Ok(Token::Other(Other { ty, body })),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for the kinds of DONE.
+#[inline(never)]
+fn done(kind: DoneKind, order: ByteOrder, body: &[u8]) -> Result<Token<&[u8]>, DecodeError> {
+    Done::parse(kind, order, body).map(Token::Done)
+}
+
+fn check_format<B>(format: &Format<B>, order: ByteOrder) -> Result<(), EncodeError> {
+    if format.order() == order {
+        return Ok(());
+    }
+    let reason = "the format is of another byte order than the connection";
+    Err(EncodeError::Invalid { message: "Format", field: "order", reason })
+}
+
+fn check_other<B: Payload>(other: &Other<B>) -> Result<(), EncodeError> {
+    if other.ty.can_have(other.body.as_ref().len()) {
+        return Ok(());
+    }
+    let reason = "a body of this length cannot stand behind this token's number";
+    Err(EncodeError::Invalid { message: "Other", field: "body", reason })
+}
+
 macro_rules! tokens {
     ($($variant:ident($body:ident) = $ty:ident, $name:literal;)+) => {
         /// One token.
@@ -139,17 +246,8 @@ macro_rules! tokens {
             pub const fn token_type(&self) -> TokenType {
                 match self {
                     $(Self::$variant(_) => TokenType::$ty,)+
-                    Self::Format(format) => match format.kind() {
-                        FormatKind::Params => TokenType::PARAM_FORMAT,
-                        FormatKind::WideParams => TokenType::PARAM_FORMAT_2,
-                        FormatKind::Rows => TokenType::ROW_FORMAT,
-                        FormatKind::WideRows => TokenType::ROW_FORMAT_2,
-                    },
-                    Self::Done(done) => match done.kind {
-                        DoneKind::Done => TokenType::DONE,
-                        DoneKind::Procedure => TokenType::DONE_PROCEDURE,
-                        DoneKind::InProcedure => TokenType::DONE_IN_PROCEDURE,
-                    },
+                    Self::Format(format) => format.kind().token_type(),
+                    Self::Done(done) => done.kind.token_type(),
                     Self::ReturnStatus(_) => TokenType::RETURN_STATUS,
                     Self::Logout(_) => TokenType::LOGOUT,
                     Self::Other(other) => other.ty,
@@ -174,23 +272,39 @@ macro_rules! tokens {
             /// Parses the body of a token.
             #[inline]
             pub(crate) fn parse(order: ByteOrder, ty: TokenType, body: &'a [u8]) -> Result<Self, DecodeError> {
-                let format = |kind| match Format::parse(kind, order, body) {
-                    Ok(format) => Ok(Self::Format(format)),
-                    Err(error) if is_unreadable(&error) => Ok(Self::Other(Other { ty, body })),
-                    Err(error) => Err(error),
-                };
                 match ty {
-                    $(TokenType::$ty => $body::parse(order, body).map(Self::$variant),)+
-                    TokenType::PARAM_FORMAT => format(FormatKind::Params),
-                    TokenType::PARAM_FORMAT_2 => format(FormatKind::WideParams),
-                    TokenType::ROW_FORMAT => format(FormatKind::Rows),
-                    TokenType::ROW_FORMAT_2 => format(FormatKind::WideRows),
-                    TokenType::DONE => Done::parse(DoneKind::Done, order, body).map(Self::Done),
-                    TokenType::DONE_PROCEDURE => Done::parse(DoneKind::Procedure, order, body).map(Self::Done),
-                    TokenType::DONE_IN_PROCEDURE => Done::parse(DoneKind::InProcedure, order, body).map(Self::Done),
-                    TokenType::RETURN_STATUS => ReturnStatus::parse(order, body).map(Self::ReturnStatus),
-                    TokenType::LOGOUT => Logout::parse(order, body).map(Self::Logout),
+                    $(TokenType::$ty => whole(order, body, Self::$variant),)+
+                    TokenType::PARAM_FORMAT => format(FormatKind::Params, order, ty, body),
+                    TokenType::PARAM_FORMAT_2 => format(FormatKind::WideParams, order, ty, body),
+                    TokenType::ROW_FORMAT => format(FormatKind::Rows, order, ty, body),
+                    TokenType::ROW_FORMAT_2 => format(FormatKind::WideRows, order, ty, body),
+                    TokenType::DONE => done(DoneKind::Done, order, body),
+                    TokenType::DONE_PROCEDURE => done(DoneKind::Procedure, order, body),
+                    TokenType::DONE_IN_PROCEDURE => done(DoneKind::InProcedure, order, body),
+                    TokenType::RETURN_STATUS => whole(order, body, Self::ReturnStatus),
+                    TokenType::LOGOUT => whole(order, body, Self::Logout),
                     _ => Ok(Self::Other(Other { ty, body })),
+                }
+            }
+        }
+
+        impl<B: Payload> Token<B> {
+            /// Encodes it with one look at the variant instead of one for each step.
+            #[inline(never)]
+            fn put<R: Room>(&self, order: ByteOrder, room: R) -> Result<R::Written, EncodeError> {
+                match self {
+                    $(Self::$variant(body) => room.put(&Framed { ty: TokenType::$ty, body, order }),)+
+                    Self::Format(body) => {
+                        check_format(body, order)?;
+                        room.put(&Framed { ty: body.kind().token_type(), body, order })
+                    }
+                    Self::Done(body) => room.put(&Framed { ty: body.kind.token_type(), body, order }),
+                    Self::ReturnStatus(body) => room.put(&Framed { ty: TokenType::RETURN_STATUS, body, order }),
+                    Self::Logout(body) => room.put(&Framed { ty: TokenType::LOGOUT, body, order }),
+                    Self::Other(body) => {
+                        check_other(body)?;
+                        room.put(&Framed { ty: body.ty, body, order })
+                    }
                 }
             }
         }
@@ -295,6 +409,20 @@ impl<B: Payload> InOrder<'_, B> {
     pub fn body_len(&self) -> usize {
         self.token.body_len()
     }
+
+    /// Encodes the token; one of those that messages consist of where it is called, any other in a function apart.
+    #[inline]
+    fn put<R: Room>(&self, room: R) -> Result<R::Written, EncodeError> {
+        let order = self.order;
+        match self.token {
+            Token::Message(body) => room.put(&Framed { ty: TokenType::MESSAGE, body, order }),
+            Token::Params(body) => room.put(&Framed { ty: TokenType::PARAMS, body, order }),
+            Token::Format(body) if body.kind() == FormatKind::Params && body.order() == order => {
+                room.put(&Framed { ty: TokenType::PARAM_FORMAT, body, order })
+            }
+            token => token.put(order, room),
+        }
+    }
 }
 
 impl<B: Payload> Encode for InOrder<'_, B> {
@@ -305,22 +433,12 @@ impl<B: Payload> Encode for InOrder<'_, B> {
 
     #[inline]
     fn check(&self) -> Result<(), EncodeError> {
-        self.token.check_body()?;
-        if let Token::Format(format) = self.token
-            && format.order() != self.order
-        {
-            let reason = "the format is of another byte order than the connection";
-            return Err(EncodeError::Invalid { message: "Format", field: "order", reason });
+        match self.token {
+            Token::Format(format) => check_format(format, self.order)?,
+            Token::Other(other) => check_other(other)?,
+            other => other.check_body()?,
         }
-        let ty = self.token.token_type();
-        if let Token::Other(other) = self.token {
-            let fixed = ty.fixed().is_some_and(|size| size != other.body.as_ref().len());
-            if fixed || !ty.is_framed() {
-                let reason = "a body of this length cannot stand behind this token's number";
-                return Err(EncodeError::Invalid { message: "Other", field: "body", reason });
-            }
-        }
-        fits("Token", "length", ty.largest(), self.token.body_len())
+        fits("Token", "length", self.token.token_type().largest(), self.token.body_len())
     }
 
     #[inline]
@@ -328,5 +446,15 @@ impl<B: Payload> Encode for InOrder<'_, B> {
         let ty = self.token.token_type();
         ty.write_head(self.order, self.token.body_len(), writer);
         self.token.write_body(self.order, writer);
+    }
+
+    #[inline]
+    fn encode(&self, dst: &mut [u8]) -> Result<usize, EncodeError> {
+        self.put(dst)
+    }
+
+    #[inline]
+    fn encode_to(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        self.put(dst)
     }
 }

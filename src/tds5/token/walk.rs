@@ -1,7 +1,8 @@
 //! Over the tokens of a whole buffer.
 
+use super::format::FormatKind;
 use super::frame::Formats;
-use super::{Extent, Token};
+use super::{Extent, Format, Message, Parse, Token, Values};
 use crate::error::DecodeError;
 use crate::tds5::ids::TokenType;
 use crate::wire::ByteOrder;
@@ -15,6 +16,8 @@ pub struct RawToken<'a> {
     pub order: ByteOrder,
     /// What is behind the number and the length.
     pub body: &'a [u8],
+    /// Which format it is, if it is one that was read once already, because values may come.
+    was_read: Option<FormatKind>,
 }
 
 impl core::fmt::Debug for RawToken<'_> {
@@ -28,9 +31,19 @@ impl<'a> RawToken<'a> {
     ///
     /// # Errors
     /// It is malformed.
-    #[inline]
+    #[inline(always)]
     pub fn decode(&self) -> Result<Token<&'a [u8]>, DecodeError> {
-        Token::parse(self.order, self.ty, self.body)
+        // The tokens that messages consist of are taken apart here, any other in a function of its own.
+        if let Some(kind) = self.was_read
+            && let Some(format) = Format::parse_again(kind, self.order, self.body)
+        {
+            return Ok(Token::Format(format));
+        }
+        match self.ty {
+            TokenType::MESSAGE => Message::parse(self.order, self.body).map(Token::Message),
+            TokenType::PARAMS => Ok(Token::Params(Values { data: self.body })),
+            _ => Token::parse(self.order, self.ty, self.body),
+        }
     }
 }
 
@@ -54,9 +67,34 @@ impl core::fmt::Debug for Walk<'_> {
     }
 }
 
+/// The body of a token, and what is behind it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 impl<'a> Walk<'a> {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self) -> Result<RawToken<'a>, DecodeError> {
+        let ty = TokenType(self.rest.first().copied().unwrap_or_default());
+        let (was_read, (body, rest)) = match self.usual(ty) {
+            Some(split) => (ty.format(), split),
+            None => (None, self.any(ty)?),
+        };
+        self.rest = rest;
+        Ok(RawToken { ty, order: self.order, body, was_read })
+    }
+
+    /// The token at the front, if it is of the usual kind and whole.
+    #[inline(always)]
+    fn usual(&mut self, ty: TokenType) -> Option<Split<'a>> {
+        let split = self.formats.usual(self.order, ty, self.rest.get(1..)?)?;
+        match ty.format() {
+            Some(kind) if !self.formats.note_usual(self.order, kind, split.0) => None,
+            _ => Some(split),
+        }
+    }
+
+    /// The token at the front, whatever it is.
+    #[inline(never)]
+    fn any(&mut self, ty: TokenType) -> Result<Split<'a>, DecodeError> {
         let input = self.rest;
         let size = match self.formats.extent(self.order, input, ("token", usize::MAX))? {
             Extent::Whole(size) => size,
@@ -64,11 +102,11 @@ impl<'a> Walk<'a> {
         };
         let short = || DecodeError::short("Token", "body", size, input.len());
         let (token, rest) = input.split_at_checked(size).ok_or_else(short)?;
-        let ty = TokenType(token.first().copied().unwrap_or_default());
         let body = token.get(ty.head()..).ok_or_else(short)?;
-        self.rest = rest;
-        self.formats.note(self.order, ty, body, |format| format)?;
-        Ok(RawToken { ty, order: self.order, body })
+        if let Some(kind) = ty.format() {
+            self.formats.note(self.order, kind, body, |format| format)?;
+        }
+        Ok((body, rest))
     }
 }
 
