@@ -250,7 +250,7 @@ mod stream {
     use ::handover::limits::Tds5Limits;
     use ::handover::tds5::PacketType;
     use ::handover::tds5::connection::{ClientConnection, Item};
-    use ::handover::tds5::packet::PacketHeader;
+    use ::handover::tds5::packet::{PacketHeader, PacketStream};
     use ::handover::tds5::stream::{MessageStream, Piece, Sender};
     use ::handover::wire::Framer;
 
@@ -305,6 +305,20 @@ mod stream {
             let mut messages = 0;
             while let Some(piece) = framer.next_item().unwrap() {
                 messages += usize::from(matches!(black_box(piece), Piece::End(_)));
+            }
+            messages
+        });
+    }
+
+    /// Packets, as the bare framer cuts frames.
+    #[divan::bench(args = PIECES)]
+    fn handover_packets(bencher: Bencher<'_, '_>, size: usize) {
+        let mut framer = Framer::new(PacketStream::new(&Tds5Limits::DEFAULT));
+        feed(bencher, size, |piece| {
+            framer.push(piece);
+            let mut messages = 0;
+            while let Some(packet) = framer.next_item().unwrap() {
+                messages += usize::from(black_box(packet).header.ends_message());
             }
             messages
         });

@@ -13,6 +13,7 @@
 //! | [`wire`] | [`Encode`](wire::Encode), [`StreamDecode`](wire::StreamDecode), [`Framer`](wire::Framer) |
 //! | [`spice`] | SPICE client migration: codec, connections, `Source`, `Target`, `Client` |
 //! | [`tds5`] | Open Server connection migration on TDS 5.0: codec, connections, `Server`, `Target`, `Client` |
+//! | [`repmgr`] | Berkeley DB message channels on the Replication Manager's wire: codec, `Connection`, `Channel`, `Dispatcher` |
 //! | `testing` | (features `arbitrary`, `proptest`) values, strategies, the contract suite, the simulator |
 //!
 //! Every protocol's room is furnished alike: messages, then the connection (bytes to messages of one
@@ -51,6 +52,7 @@ pub mod error;
 mod hold;
 pub mod limits;
 pub mod machine;
+pub mod repmgr;
 pub mod spice;
 pub mod tds5;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]

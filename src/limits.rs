@@ -117,3 +117,53 @@ impl Default for Tds5Limits {
         Self::DEFAULT
     }
 }
+
+/// Bounds of the Replication Manager's room (spec/repmgr.md 1.3). The protocol itself has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct RepmgrLimits {
+    /// Largest handshake, in bytes without its header. Default 4096: a host's name and 20 bytes are normal.
+    pub handshake: usize,
+    /// Largest message about membership, in bytes without its header. Default 64 KiB: about 2000 sites.
+    pub own: usize,
+    /// Largest message, request, answer or replication message, in bytes without its header. Default 64 MiB. The
+    /// header can announce 4 GiB.
+    pub message: usize,
+    /// Most segments of one message. Default 65 536. A libdb sender cannot send more than 1021.
+    pub segments: u32,
+    /// Most requests of one channel that are not answered, those whose time is up among them: their answers may still
+    /// come. Default 65 536.
+    pub requests: usize,
+    /// Most messages and requests of one link that have come in and are not finished: beyond it the link is paused.
+    /// Default 1024.
+    pub incoming: usize,
+    /// Most messages that wait until a link is there or can be written to. Default 1024; libdb has room for 10, and
+    /// loses what is beyond it.
+    pub held_messages: usize,
+    /// Most bytes in these messages. Default 16 MiB.
+    pub held_bytes: usize,
+    /// Most outputs that may wait to be drained before further input is refused. Default 4096.
+    pub outputs: usize,
+}
+
+impl RepmgrLimits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self {
+        handshake: 4096,
+        own: 64 << 10,
+        message: 64 << 20,
+        segments: 65_536,
+        requests: 65_536,
+        incoming: 1024,
+        held_messages: 1024,
+        held_bytes: 16 << 20,
+        outputs: 4096,
+    };
+}
+
+impl Default for RepmgrLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

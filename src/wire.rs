@@ -158,16 +158,22 @@ impl<D: StreamDecode> Framer<D> {
     /// The decoder's error; from then on the same error again, since a binary stream has no way back.
     #[inline]
     pub fn next_item(&mut self) -> Result<Option<D::Item>, DecodeError> {
-        if self.buffer.len() < self.needed {
+        if self.waits() {
             return Ok(None);
         }
         if self.failed.is_none() {
             self.needed = self.decoder.needed(&self.buffer);
-            if self.buffer.len() < self.needed {
+            if self.waits() {
                 return Ok(None);
             }
         }
         self.decode()
+    }
+
+    /// Whether [`next_item`](Self::next_item) has said how many bytes it needs, and they are not there yet.
+    #[inline]
+    pub(crate) fn waits(&self) -> bool {
+        self.buffer.len() < self.needed
     }
 
     /// Apart from the above, so that "not yet" is said without a move of a whole item's size.

@@ -13,7 +13,9 @@ use handover::spice::{
     Capabilities, ChannelId, ChannelType, CommonCaps, DstInfo, LinkError, Message, MigrateBeginSeamless, Packet, Port,
     ServerMessage,
 };
-use handover::wire::Encode;
+use handover::tds5::migration::{Address, Migration, Options, Request};
+use handover::tds5::token::{Token, walk};
+use handover::wire::{ByteOrder, Encode};
 use std::hint::black_box;
 
 const MAIN: ChannelType = ChannelType::MAIN;
@@ -179,4 +181,46 @@ fn a_stream_that_is_consumed_settles_at_no_allocation() {
             assert_eq!(allocations(|| feed(&down, step).unwrap()), 0, "pieces of {step}");
         }
     }
+}
+
+/// MSG, PARAMFMT and PARAMS of a request to migrate.
+fn tds5_request() -> Vec<Token> {
+    let addresses = vec![Address::new("target.db.example.org", 5000).unwrap()];
+    let request = Migration::Request(Request { addresses, unreadable: Vec::new() });
+    request.tokens(ByteOrder::Little, &Options::DEFAULT).unwrap()
+}
+
+#[test]
+fn encoding_tokens_allocates_nothing() {
+    let (mut room, mut buffer) = ([0; 256], BytesMut::with_capacity(4096));
+    for token in tds5_request() {
+        let token = token.in_order(ByteOrder::Little);
+        assert_eq!(allocations(|| token.encode(&mut room).unwrap()), 0);
+        assert_eq!(allocations(|| token.encode_to(&mut buffer).unwrap()), 0);
+    }
+}
+
+#[test]
+fn decoding_borrowed_tokens_allocates_nothing() {
+    let mut bytes = BytesMut::new();
+    for token in tds5_request() {
+        token.in_order(ByteOrder::Little).encode_to(&mut bytes).unwrap();
+    }
+    let decoded = allocations(|| {
+        let mut values = 0;
+        let mut walk = walk(ByteOrder::Little, &bytes);
+        let Some(Ok(message)) = walk.next() else { panic!("MSG") };
+        black_box(message.decode().unwrap());
+        let Some(Ok(format)) = walk.next() else { panic!("PARAMFMT") };
+        let Token::Format(format) = format.decode().unwrap() else { panic!("PARAMFMT") };
+        let Some(Ok(params)) = walk.next() else { panic!("PARAMS") };
+        let Token::Params(params) = params.decode().unwrap() else { panic!("PARAMS") };
+        for (column, value) in format.values(params.data) {
+            black_box((column, value));
+            values += 1;
+        }
+        assert_eq!(values, 1);
+        assert!(walk.next().is_none());
+    });
+    assert_eq!(decoded, 0);
 }

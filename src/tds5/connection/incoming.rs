@@ -81,6 +81,13 @@ impl Incoming {
         }
     }
 
+    /// Whether more bytes are needed, as far as is known: most calls, if they come one by one.
+    #[inline]
+    pub(super) fn waits(&self) -> bool {
+        self.pieces.waits()
+    }
+
+    #[inline(never)]
     pub(super) fn next_item(&mut self) -> Result<Option<Item>, DecodeError> {
         self.failed.map_or(Ok(()), Err)?;
         while let Some(piece) = self.pieces.next_item()? {

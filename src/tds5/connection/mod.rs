@@ -304,7 +304,11 @@ impl ClientConnection {
     ///
     /// # Errors
     /// The server has sent something malformed. The link is over.
+    #[inline]
     pub fn next_item(&mut self) -> Result<Option<Item>, DecodeError> {
+        if self.incoming.waits() {
+            return Ok(None);
+        }
         #[cfg(feature = "tracing")]
         let _entered = self.span.clone().entered();
         let item = self.incoming.next_item()?;
@@ -425,7 +429,11 @@ impl ServerConnection {
     ///
     /// # Errors
     /// The client has sent something malformed. The link is over.
+    #[inline]
     pub fn next_item(&mut self) -> Result<Option<Item>, DecodeError> {
+        if self.incoming.waits() {
+            return Ok(None);
+        }
         #[cfg(feature = "tracing")]
         let _entered = self.span.clone().entered();
         let item = self.incoming.next_item()?;
