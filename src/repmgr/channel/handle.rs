@@ -15,9 +15,6 @@ use crate::repmgr::via::Via;
 use crate::time::Instant;
 use crate::wire::Encode;
 
-/// Bytes of tag, limit and flags.
-const METADATA: usize = 12;
-
 impl Machine for Channel {
     type Input<'a> = Input;
     type Output = Output;
@@ -128,7 +125,7 @@ impl Channel {
         if to_u64(segments.len()) > u64::from(limits.segments) {
             return refuse("segments", u64::from(limits.segments), segments.len());
         }
-        let size = segments.encoded_len().saturating_add(METADATA);
+        let size = segments.encoded_len().saturating_add(AppMessage::METADATA_SIZE);
         if size > limits.message || segments.check().is_err() {
             return refuse("message", to_u64(limits.message), size);
         }

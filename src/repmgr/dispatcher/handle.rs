@@ -14,7 +14,6 @@ use crate::time::Instant;
 use crate::wire::Encode;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 impl Machine for Dispatcher {
     type Input<'a> = Input;
@@ -135,7 +134,7 @@ impl Dispatcher {
         advance(incoming, Happening::Answered);
         let Wanted { tag, .. } = wanted;
         match fits(wanted, &segments) {
-            Ok(()) => self.send(link, Traffic::Response(AppResponse { tag, body: body(wanted, &segments) })),
+            Ok(()) => self.send(link, Traffic::Response(response(wanted, &segments))),
             Err(size) => {
                 self.send_error(link, tag, ErrorCode::BUFFER_SMALL);
                 self.event(Event::TooLarge { handle, size });
@@ -252,7 +251,8 @@ fn refused(what: &'static str, progress: Progress) -> Misuse {
     Misuse::Refused { what, reason }
 }
 
-/// An answer as it stands on the wire.
-fn body(wanted: Wanted, segments: &Segments) -> Bytes {
-    if wanted.bulk { segments.to_vec().unwrap_or_default().into() } else { segments.get(0).unwrap_or_default() }
+/// An answer as it stands on the wire; whether it can be there was checked.
+fn response(Wanted { tag, bulk, .. }: Wanted, segments: &Segments) -> AppResponse {
+    let single = || AppResponse::single(tag, segments.get(0).unwrap_or_default());
+    if bulk { AppResponse::bulk(tag, segments).unwrap_or_else(|_| single()) } else { single() }
 }
