@@ -11,6 +11,7 @@
 //! | [`limits`] | every bound, with its default and the reason for it |
 //! | [`machine`] | the [`Machine`](machine::Machine) trait, its contract, the transition-table macro |
 //! | [`wire`] | [`Encode`](wire::Encode), [`StreamDecode`](wire::StreamDecode), [`Framer`](wire::Framer) |
+//! | [`frame`] | the native frame: header, hello, close, extensions |
 //! | [`spice`] | SPICE client migration: codec, connections, `Source`, `Target`, `Client` |
 //! | [`tds5`] | Open Server connection migration on TDS 5.0: codec, connections, `Server`, `Target`, `Client` |
 //! | [`repmgr`] | Berkeley DB message channels on the Replication Manager's wire: codec, `Connection`, `Channel`, `Dispatcher` |
@@ -49,6 +50,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod error;
+pub mod frame;
 mod hold;
 pub mod limits;
 pub mod machine;

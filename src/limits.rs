@@ -170,3 +170,28 @@ impl Default for RepmgrLimits {
         Self::DEFAULT
     }
 }
+
+/// Bounds of the native frame (spec/frame.md 1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct FrameLimits {
+    /// Largest body, in bytes; it is also what a hello says unless told otherwise. Default 256 KiB.
+    pub frame: u32,
+    /// Largest body of the link's own messages, in bytes. Default 8 KiB: what all 255 protocols take, and some
+    /// extensions.
+    pub hello: u32,
+    /// Most outputs that may wait to be drained before further input is refused. Default 4096.
+    pub outputs: usize,
+}
+
+impl FrameLimits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self { frame: 256 << 10, hello: 8 << 10, outputs: 4096 };
+}
+
+impl Default for FrameLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -45,6 +45,7 @@ pub(crate) mod parse {
             u8 = 1;
             u16 = 2;
             u32 = 4;
+            u64 = 8;
             i32 = 4;
         }
     }

@@ -1,0 +1,94 @@
+//! What every native message has.
+
+use super::header::{Frame, FrameFlags, Header, Protocol};
+use crate::error::{DecodeError, EncodeError};
+use crate::wire::{Encode, Writer, fits_u32, length_u32};
+use alloc::vec;
+use bytes::Bytes;
+
+/// A message of one of this crate's own protocols.
+pub trait Native: Sized {
+    /// What it belongs to.
+    const PROTOCOL: Protocol;
+
+    /// Which message it is.
+    fn kind(&self) -> u8;
+
+    /// What is said of it besides.
+    fn flags(&self) -> FrameFlags {
+        FrameFlags::empty()
+    }
+
+    /// Its name on the wire.
+    fn name(&self) -> &'static str;
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// It is malformed, or the kind must be known and is not.
+    fn parse(kind: u8, flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError>;
+
+    /// Exactly how many bytes the body has.
+    fn body_len(&self) -> usize;
+
+    /// Whether the wire can carry it at all.
+    ///
+    /// # Errors
+    /// A length does not fit its field, or a value is not allowed.
+    fn check(&self) -> Result<(), EncodeError>;
+
+    /// Writes the body.
+    fn write_body(&self, writer: &mut Writer<'_>);
+
+    /// The message with its header.
+    fn framed(&self) -> Framed<'_, Self> {
+        Framed(self)
+    }
+
+    /// The message as a frame of its own.
+    ///
+    /// # Errors
+    /// The wire cannot carry it.
+    fn to_frame(&self) -> Result<Frame, EncodeError> {
+        self.framed().check()?;
+        let mut body = vec![0; self.body_len()];
+        Writer::fill(&mut body, |writer| self.write_body(writer));
+        Ok(Frame { protocol: Self::PROTOCOL, kind: self.kind(), flags: self.flags(), body: body.into() })
+    }
+
+    /// Reads a frame of this protocol.
+    ///
+    /// # Errors
+    /// It belongs to another protocol, or [`parse`](Self::parse) fails.
+    fn from_frame(frame: &Frame) -> Result<Self, DecodeError> {
+        if frame.protocol != Self::PROTOCOL {
+            let reason = "another protocol's frame";
+            return Err(DecodeError::invalid("Header", "protocol", reason, u64::from(frame.protocol.0)));
+        }
+        Self::parse(frame.kind, frame.flags, &frame.body)
+    }
+}
+
+/// A message with its header, to be encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Framed<'a, M>(&'a M);
+
+impl<M: Native> Encode for Framed<'_, M> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        Header::SIZE.saturating_add(self.0.body_len())
+    }
+
+    #[inline]
+    fn check(&self) -> Result<(), EncodeError> {
+        fits_u32(self.0.name(), "body", self.0.body_len())?;
+        self.0.check()
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) {
+        let (protocol, kind, flags) = (M::PROTOCOL, self.0.kind(), self.0.flags());
+        Header { length: length_u32(self.0.body_len()), protocol, kind, flags }.write(writer);
+        self.0.write_body(writer);
+    }
+}
