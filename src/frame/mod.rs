@@ -9,6 +9,7 @@
 //! * [`Extensions`]: what a message may hold behind the fields that are known today.
 //! * [`link::Link`]: a link over frames, from hello to close.
 
+mod body;
 mod close;
 mod extension;
 mod header;
@@ -19,6 +20,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use body::Body;
 pub use close::{Close, CloseReason, Text};
 pub use extension::{Extension, ExtensionType, Extensions};
 pub use header::{Frame, FrameFlags, Header, Protocol};
