@@ -195,3 +195,31 @@ impl Default for FrameLimits {
         Self::DEFAULT
     }
 }
+
+/// Bounds of the deferral room (spec/deferral.md 1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DeferralLimits {
+    /// Most servers that a client knows for one command, those that it began with among them. Default 16.
+    pub servers: usize,
+    /// Most continuations of one command. Default 4: a chain of three is normal.
+    pub continuations: u16,
+    /// Most requests that wait in a server's line. Default 1024.
+    pub queue: usize,
+    /// Most requests whose end a server remembers, to say it again. Default 4096.
+    pub remembered: usize,
+    /// Most outputs that may wait to be drained before further input is refused. Default 4096.
+    pub outputs: usize,
+}
+
+impl DeferralLimits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self { servers: 16, continuations: 4, queue: 1024, remembered: 4096, outputs: 4096 };
+}
+
+impl Default for DeferralLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -7,23 +7,23 @@ codes! {
     /// Kind of a message (spec/deferral.md 2.1).
     pub struct MessageKind(u8) {
         /// A client wants a command to be carried out.
-        REQUEST = 0x01, "REQUEST";
+        REQUEST = 0x01;
         /// It wants that no longer.
-        CANCEL = 0x02, "CANCEL";
+        CANCEL = 0x02;
         /// The request waits in line.
-        QUEUED = 0x81, "QUEUED";
+        QUEUED = 0x81;
         /// It is being carried out.
-        EXECUTING = 0x82, "EXECUTING";
+        EXECUTING = 0x82;
         /// A piece of the result.
-        DATA = 0x83, "DATA";
+        DATA = 0x83;
         /// The end of the result.
-        END = 0x84, "END";
+        END = 0x84;
         /// The server does not carry it out; others may.
-        DEFER = 0x85, "DEFER";
+        DEFER = 0x85;
         /// It was not carried out, as the client wants.
-        CANCELLED = 0x86, "CANCELLED";
+        CANCELLED = 0x86;
         /// It was not carried out, and nobody else need be asked.
-        REFUSED = 0x87, "REFUSED";
+        REFUSED = 0x87;
     }
 }
 
@@ -45,15 +45,15 @@ codes! {
     /// Why a server refuses a request for good (spec/deferral.md 2.9).
     pub struct RefusalCode(u16) {
         /// Its deadline has passed while it waited in line.
-        DEADLINE = 1, "deadline";
+        DEADLINE = 1;
         /// There is no room in the line.
-        OVERLOADED = 2, "overloaded";
+        OVERLOADED = 2;
         /// The command is not known or makes no sense.
-        BAD_REQUEST = 3, "bad request";
+        BAD_REQUEST = 3;
         /// The client may not do that.
-        UNAUTHORIZED = 4, "unauthorized";
+        UNAUTHORIZED = 4;
         /// Another request has the same id.
-        DUPLICATE = 5, "duplicate";
+        DUPLICATE = 5;
     }
 }
 

@@ -28,7 +28,7 @@ impl<'a> Body<'a> {
         Self { message, whole, rest: whole }
     }
 
-    integers!(u8, u16, u32, u64, i32);
+    integers!(u8, u16, u32, i32);
 
     #[inline]
     pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {

@@ -14,25 +14,25 @@ codes! {
     /// Why a link is closed (spec/frame.md 4).
     pub struct CloseReason(u16) {
         /// It is not needed any more.
-        DONE = 0, "done";
+        DONE = 0;
         /// The end that closes it is going away.
-        GOING_AWAY = 1, "going away";
+        GOING_AWAY = 1;
         /// There is no protocol that both ends speak.
-        NOTHING_IN_COMMON = 2, "nothing in common";
+        NOTHING_IN_COMMON = 2;
         /// What came is malformed.
-        MALFORMED = 3, "malformed";
+        MALFORMED = 3;
         /// What came may not come.
-        VIOLATION = 4, "violation";
+        VIOLATION = 4;
         /// What came is not known, and must be.
-        UNKNOWN = 5, "unknown";
+        UNKNOWN = 5;
         /// Something has taken too long.
-        TIMED_OUT = 6, "timed out";
+        TIMED_OUT = 6;
         /// A bound was reached.
-        LIMIT = 7, "limit";
+        LIMIT = 7;
         /// The other end may not do this.
-        FORBIDDEN = 8, "forbidden";
+        FORBIDDEN = 8;
         /// Something is wrong at the end that closes it.
-        INTERNAL = 9, "internal";
+        INTERNAL = 9;
     }
 }
 

@@ -11,13 +11,13 @@ codes! {
     /// What a frame belongs to (spec/frame.md 1.2).
     pub struct Protocol(u8) {
         /// The link itself.
-        LINK = 0, "link";
+        LINK = 0;
         /// Redirect and deferral.
-        DEFERRAL = 1, "deferral";
+        DEFERRAL = 1;
         /// Groups that vote.
-        GROUP = 2, "group";
+        GROUP = 2;
         /// Sessions that move.
-        SESSION = 3, "session";
+        SESSION = 3;
     }
 }
 

@@ -1,15 +1,16 @@
 //! Numbers that can grow.
 
-/// Declares a wire code that can grow: a newtype with named constants, unknown values kept.
+/// Declares a wire code that can grow: a newtype with named constants, unknown values kept. What
+/// has a name of its own elsewhere has that as its alias.
 macro_rules! codes {
-    ($(#[$doc:meta])* pub struct $name:ident($repr:ty) { $($(#[$c_doc:meta])* $constant:ident = $value:literal, $alias:literal;)+ }) => {
+    ($(#[$doc:meta])* pub struct $name:ident($repr:ty) { $($(#[$c_doc:meta])* $constant:ident = $value:literal $(, $alias:literal)?;)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub struct $name(pub $repr);
 
         impl $name {
-            $($(#[$c_doc])* #[doc(alias = $alias)] pub const $constant: Self = Self($value);)+
+            $($(#[$c_doc])* $(#[doc(alias = $alias)])? pub const $constant: Self = Self($value);)+
 
             /// The name of the constant, `None` for a value that has none.
             #[must_use]

@@ -1,0 +1,351 @@
+//! What a client does with each input.
+
+use super::table::Event as TableEvent;
+use super::{Cancelling, Client, Contact, Event, Failure, Input, Outcome, Output, Piece, Standing, State, step};
+use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags};
+use crate::deferral::message::{Defer, End, Message, Queued, Refused, Request, RequestKey, milliseconds};
+use crate::error::{Error, Misuse, Violation};
+use crate::frame::Extensions;
+use crate::machine::{LinkId, Machine, trace_transition};
+use crate::time::Instant;
+use alloc::boxed::Box;
+use bytes::Bytes;
+use core::time::Duration;
+
+impl Machine for Client {
+    type Input<'a> = Input;
+    type Output = Output;
+    type State = State;
+
+    fn handle(&mut self, now: Instant, input: Input) -> Result<(), Error> {
+        self.outbox.check_room(self.config.limits.outputs)?;
+        self.validate(&input)?;
+        let now = self.now.max(now);
+        if matches!(input, Input::Timeout) && self.deadline.is_none_or(|deadline| now < deadline) {
+            return Ok(());
+        }
+        self.now = now;
+        match input {
+            Input::Opened { replays, .. } => self.ask(replays),
+            Input::Message { message, .. } => return self.message(message),
+            Input::Closed(_) => self.lost(),
+            Input::Wait(true) => self.go_round_again(),
+            Input::Wait(false) => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
+            Input::Cancel => self.cancel(),
+            Input::Timeout => self.timeout(),
+        }
+        Ok(())
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+}
+
+impl Client {
+    /// Everything that our caller can do wrong; nothing changes.
+    fn validate(&self, input: &Input) -> Result<(), Misuse> {
+        let wrong_state = Err(Misuse::WrongState { state: self.state.name(), input: input.name() });
+        match input {
+            Input::Timeout => Ok(()),
+            _ if self.is_over() => wrong_state,
+            Input::Opened { link, .. } | Input::Message { link, .. } | Input::Closed(link)
+                if self.link() != Some(*link) =>
+            {
+                Err(Misuse::Unknown { what: "link", id: link.0 })
+            }
+            Input::Opened { .. } if self.state != State::Dialling => wrong_state,
+            Input::Message { .. } if self.state == State::Dialling => wrong_state,
+            Input::Wait(_) if self.state != State::Asking => wrong_state,
+            Input::Cancel if self.cancelling() == Some(Cancelling::User) => wrong_state,
+            _ => Ok(()),
+        }
+    }
+
+    fn link(&self) -> Option<LinkId> {
+        self.contact.map(|contact| contact.link)
+    }
+
+    fn cancelling(&self) -> Option<Cancelling> {
+        self.contact.and_then(|contact| contact.cancelling)
+    }
+
+    /// Sends the request.
+    fn ask(&mut self, replays: bool) {
+        let Some(contact) = &mut self.contact else { return };
+        contact.replays = replays;
+        let Contact { link, server, .. } = *contact;
+        let Some(server) = self.servers.get(server) else { return };
+        let mut flags = RequestFlags::empty();
+        flags.set(RequestFlags::PRIORITY, self.priority);
+        flags.set(RequestFlags::READ_ONLY, self.task.read_only);
+        flags.set(RequestFlags::IDEMPOTENT, self.task.idempotent);
+        let own = self.task.servers.iter().any(|known| known.same_origin(&server.uri));
+        let deadline = self.task.deadline.map_or(0, |deadline| u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX));
+        let request = Request {
+            key: self.key,
+            flags,
+            // A deadline of no time at all would mean that there is none.
+            deadline_ms: if self.task.deadline.is_some() { deadline.max(1) } else { 0 },
+            receipt: server.receipt.clone(),
+            credentials: if own { self.task.credentials.0.clone() } else { Bytes::new() },
+            referrer: server.referrer.clone(),
+            command: self.command.clone(),
+            extensions: Extensions::NONE,
+        };
+        self.outbox.push(Output::Send { link, message: Message::Request(Box::new(request)) });
+        self.wait(self.config.answer_timeout);
+        self.go(TableEvent::Opened);
+    }
+
+    fn message(&mut self, message: Message) -> Result<(), Error> {
+        // What is about another command of the chain has crossed something.
+        if message.key() != Some(self.key) {
+            return Ok(());
+        }
+        let executing = self.state == State::Executing;
+        match message {
+            Message::Queued(_) | Message::Executing(_) | Message::Cancelled(_) | Message::Refused(_) if executing => {
+                return Err(self.violated("the result, or a continuation", "something that comes before it"));
+            }
+            Message::Queued(queued) => self.queued(&queued),
+            Message::Executing(_) => self.executing(),
+            Message::Data(data) => {
+                self.executing();
+                self.event(Event::Data(Piece(data.bytes)));
+            }
+            Message::End(End { status, text, .. }) => {
+                self.executing();
+                let Some(server) = self.asked() else { return Ok(()) };
+                self.end(Outcome::Done { server, status, text });
+            }
+            Message::Defer(defer) => return self.deferred(*defer),
+            Message::Cancelled(_) => return self.cancelled(),
+            Message::Refused(refused) => self.refused(refused),
+            Message::Request(_) | Message::Cancel(_) => {
+                return Err(self.violated("an answer", "what clients send"));
+            }
+            Message::Unknown { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn queued(&mut self, queued: &Queued) {
+        let Some(server) = self.asked() else { return };
+        let estimate = queued.estimate_ms.map(milliseconds);
+        if self.state == State::Waiting && self.cancelling().is_none() {
+            self.wait(self.config.queue_timeout);
+        }
+        self.go(TableEvent::Queued);
+        self.event(Event::Queued { server, position: queued.position, estimate });
+    }
+
+    /// From here on nobody else is asked.
+    fn executing(&mut self) {
+        if self.state == State::Executing {
+            return;
+        }
+        if self.cancelling() != Some(Cancelling::User) {
+            self.deadline = self.config.execute_timeout.map(|time| self.now.saturating_add(time));
+            if let Some(contact) = &mut self.contact {
+                contact.cancelling = None;
+            }
+        }
+        self.go(TableEvent::Executing);
+        if let Some(server) = self.asked() {
+            self.event(Event::Executing(server));
+        }
+    }
+
+    fn deferred(&mut self, defer: Defer) -> Result<(), Error> {
+        let Some(Contact { link, server: index, cancelling, .. }) = self.contact else { return Ok(()) };
+        let executing = self.state == State::Executing;
+        if executing && defer.kind != DeferKind::CONTINUE {
+            return Err(self.violated("the result, or a continuation", "a deferral"));
+        }
+        let Some(server) = self.servers.get_mut(index) else { return Ok(()) };
+        if defer.server.is_known() {
+            server.id = defer.server;
+        }
+        let event = Event::Deferred { server: server.uri.clone(), kind: defer.kind, reason: defer.reason };
+        self.event(event);
+        let user = cancelling == Some(Cancelling::User);
+        if let Some(next) = defer.next {
+            let carried_out = self.key.epoch.saturating_add(1);
+            if user {
+                self.end(Outcome::Cancelled { carried_out });
+                return Ok(());
+            }
+            self.event(Event::Continued(next.clone()));
+            if carried_out > self.config.limits.continuations {
+                let report = self.report();
+                self.end(Outcome::Failed(Failure::ContinuedTooOften, report));
+                return Ok(());
+            }
+            self.command = next;
+            self.key = RequestKey { id: self.key.id, epoch: carried_out };
+            self.priority &= self.config.keep_priority;
+            self.outbox.push(Output::Close(link));
+            self.begin_epoch(index, defer.alternates, &defer.receipt);
+            self.next();
+            return Ok(());
+        }
+        if user {
+            self.end(Outcome::Cancelled { carried_out: self.key.epoch });
+            return Ok(());
+        }
+        let standing = match (defer.kind, self.priority) {
+            (DeferKind::BUSY, false) => Standing::Busy,
+            (DeferKind::PREFER_OTHER, false) => Standing::Lazy,
+            // Who is able must not defer a client that has been round the block.
+            (DeferKind::BUSY | DeferKind::PREFER_OTHER, true) => Standing::Violator,
+            _ => Standing::Declined,
+        };
+        self.file(index, standing);
+        self.note_load(index, defer.estimate_ms, defer.retry_after_ms);
+        let added = self.merge(index, defer.alternates, &defer.receipt);
+        self.to_try.extend(added);
+        self.outbox.push(Output::Close(link));
+        self.next();
+        Ok(())
+    }
+
+    fn refused(&mut self, refused: Refused) {
+        let Some(Contact { link, server: index, cancelling, .. }) = self.contact else { return };
+        if cancelling == Some(Cancelling::User) {
+            return self.end(Outcome::Cancelled { carried_out: self.key.epoch });
+        }
+        let Some(server) = self.asked() else { return };
+        let stranger = !self.task.servers.iter().any(|known| known.same_origin(&server));
+        let elsewhere = match refused.code {
+            RefusalCode::DEADLINE | RefusalCode::OVERLOADED => true,
+            // It was shown no credentials.
+            RefusalCode::UNAUTHORIZED => stranger,
+            _ => false,
+        };
+        self.file(index, Standing::Declined);
+        if elsewhere {
+            self.outbox.push(Output::Close(link));
+            return self.next();
+        }
+        let report = self.report();
+        let failure = Failure::Refused { server, code: refused.code, text: refused.text };
+        self.end(Outcome::Failed(failure, report));
+    }
+
+    /// The server says that the request was not carried out, since it was told to forget it.
+    fn cancelled(&mut self) -> Result<(), Error> {
+        let Some(Contact { link, server, cancelling, .. }) = self.contact else { return Ok(()) };
+        match cancelling {
+            Some(Cancelling::User) => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
+            Some(Cancelling::Impatience) => {
+                self.file(server, Standing::Declined);
+                self.outbox.push(Output::Close(link));
+                self.next();
+            }
+            None => return Err(self.violated("an answer", "the answer to a cancel")),
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self) {
+        match self.state {
+            State::Dialling | State::Asking => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
+            _ => self.send_cancel(Cancelling::User),
+        }
+    }
+
+    fn send_cancel(&mut self, why: Cancelling) {
+        let Some(contact) = &mut self.contact else { return };
+        let first = contact.cancelling.replace(why).is_none();
+        let link = contact.link;
+        if first {
+            self.outbox.push(Output::Send { link, message: Message::Cancel(self.key.into()) });
+        }
+        self.wait(self.config.cancel_timeout);
+    }
+
+    fn timeout(&mut self) {
+        match (self.state, self.cancelling()) {
+            (State::Asking, _) => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
+            // It may be carried out at any moment: first it must be known that it is not.
+            (State::Waiting | State::Queued, None) => self.send_cancel(Cancelling::Impatience),
+            _ => {
+                if let Some(Contact { link, .. }) = self.contact {
+                    self.outbox.push(Output::Close(link));
+                }
+                self.lost();
+            }
+        }
+    }
+
+    /// The server cannot be reached, or is not heard of any more.
+    fn lost(&mut self) {
+        let Some(Contact { server: index, replays, again, cancelling, .. }) = self.contact.take() else { return };
+        self.file(index, Standing::Dead);
+        let user = cancelling == Some(Cancelling::User);
+        let sent = self.state != State::Dialling || again;
+        if !sent {
+            return self.next();
+        }
+        if replays && !again && !user {
+            return self.dial(index, true);
+        }
+        let harmless = self.task.read_only || (self.task.idempotent && !user);
+        match self.servers.get(index) {
+            Some(server) if !harmless => {
+                let (server, report) = (server.uri.clone(), self.report());
+                self.end(Outcome::Indeterminate { server, report });
+            }
+            _ if user => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
+            _ => self.next(),
+        }
+    }
+
+    /// A server that has broken the protocol: nothing that it says is to be relied on.
+    #[cold]
+    fn violated(&mut self, expected: &'static str, got: &'static str) -> Error {
+        let violation = Violation { state: self.state.name(), expected, got };
+        if let Some(Contact { link, server: index, .. }) = self.contact.take() {
+            self.outbox.push(Output::Close(link));
+            self.file(index, Standing::Violator);
+            let harmless = self.task.read_only || self.task.idempotent;
+            match self.servers.get(index) {
+                Some(server) if !harmless => {
+                    let (server, report) = (server.uri.clone(), self.report());
+                    self.end(Outcome::Indeterminate { server, report });
+                }
+                _ => self.next(),
+            }
+        }
+        violation.into()
+    }
+
+    /// The server that is asked.
+    fn asked(&self) -> Option<crate::deferral::uri::ServerUri> {
+        let index = self.contact?.server;
+        self.servers.get(index).map(|server| server.uri.clone())
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.deadline = Some(self.now.saturating_add(time));
+    }
+
+    pub(super) fn go(&mut self, event: TableEvent) {
+        match step(self.state, event) {
+            Ok(next) => {
+                trace_transition!("deferral client", self.state, event, next);
+                self.state = next;
+            }
+            Err(illegal) => debug_assert!(false, "{illegal:?}"),
+        }
+    }
+}
