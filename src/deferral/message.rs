@@ -161,6 +161,23 @@ impl core::fmt::Debug for Request {
     }
 }
 
+impl Request {
+    /// A request that has not been round the block, changes something, and may be carried out once only.
+    #[must_use]
+    pub const fn new(key: RequestKey, command: Command) -> Self {
+        Self {
+            key,
+            flags: RequestFlags::empty(),
+            deadline_ms: 0,
+            receipt: Bytes::new(),
+            credentials: Bytes::new(),
+            referrer: None,
+            command,
+            extensions: Extensions::NONE,
+        }
+    }
+}
+
 /// A message that says nothing but which request it is about: key, extensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -11,6 +11,7 @@
 pub mod client;
 mod ids;
 pub mod message;
+pub mod server;
 mod uri;
 
 pub use ids::{DeferKind, MessageKind, RefusalCode, RequestFlags, RequestId, ServerAbilities, ServerId};

@@ -1,0 +1,197 @@
+//! The admission table (spec/deferral.md 5.2), and the line.
+
+use super::{Event, Fate, Job, JobId, Output, Running, Server, State, Waiting};
+use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags, ServerAbilities};
+use crate::deferral::message::{Alternate, Command, Defer, Message, Queued, Refused, Request, RequestKey};
+use crate::frame::{Extensions, Text};
+use crate::machine::LinkId;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+/// What becomes of a request that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Execute,
+    Queue,
+    Defer(DeferKind),
+    Refuse(RefusalCode),
+}
+
+impl Server {
+    pub(super) fn admit(&mut self, link: LinkId, request: Box<Request>, random: u64) {
+        let key = request.key;
+        let read_only = request.flags.contains(RequestFlags::READ_ONLY);
+        match self.verdict(&request) {
+            Verdict::Execute => self.execute(link, *request),
+            Verdict::Queue => self.queue(link, request),
+            Verdict::Defer(kind) => {
+                let alternates = self.alternates(read_only, random);
+                let defer = self.defer(key, kind, alternates, None);
+                self.send(link, Message::Defer(Box::new(defer)));
+            }
+            Verdict::Refuse(code) => {
+                let refused = Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE };
+                self.send(link, Message::Refused(refused));
+            }
+        }
+    }
+
+    fn verdict(&self, request: &Request) -> Verdict {
+        let read_only = request.flags.contains(RequestFlags::READ_ONLY);
+        let priority = request.flags.contains(RequestFlags::PRIORITY);
+        let wanted = if read_only { ServerAbilities::READ | ServerAbilities::WRITE } else { ServerAbilities::WRITE };
+        let able = self.config.abilities.intersects(wanted) && self.state != State::Stopped;
+        if !able {
+            return Verdict::Defer(DeferKind::NO_SERVICE);
+        }
+        let others = self.others(read_only);
+        if !priority {
+            if self.state == State::Draining {
+                return Verdict::Defer(DeferKind::PREFER_OTHER);
+            }
+            let only_reads = |one: &&Alternate| one.abilities == ServerAbilities::READ;
+            let writer = self.config.abilities.contains(ServerAbilities::WRITE);
+            if self.config.prefer_readers && read_only && writer && others.iter().any(only_reads) {
+                return Verdict::Defer(DeferKind::PREFER_OTHER);
+            }
+        }
+        if self.running.len() < self.config.slots.max(1) && self.queue.is_empty() {
+            return Verdict::Execute;
+        }
+        let full = self.queue.len() >= self.config.limits.queue;
+        let busy = full || self.estimate(self.queue.len()) > self.config.busy_threshold;
+        match (priority, busy) {
+            (false, true) if full || !others.is_empty() => Verdict::Defer(DeferKind::BUSY),
+            (true, _) if full => Verdict::Refuse(RefusalCode::OVERLOADED),
+            _ => Verdict::Queue,
+        }
+    }
+
+    /// How long somebody waits who has so many before him in line.
+    fn estimate(&self, before: usize) -> Duration {
+        let slots = u32::try_from(self.config.slots.max(1)).unwrap_or(u32::MAX);
+        let turns = u32::try_from(before).unwrap_or(u32::MAX).checked_div(slots).unwrap_or(0).saturating_add(1);
+        self.config.service_time.saturating_mul(turns)
+    }
+
+    fn others(&self, read_only: bool) -> Vec<&Alternate> {
+        let own = |one: &&Alternate| !one.server.is_known() || one.server != self.config.id;
+        self.config.alternates.iter().filter(own).filter(|one| one.may_serve(read_only)).collect()
+    }
+
+    /// Those who may serve the request, in any order: each is as likely to be the first.
+    pub(super) fn alternates(&self, read_only: bool, random: u64) -> Vec<Alternate> {
+        let mut others: Vec<Alternate> = self.others(read_only).into_iter().cloned().collect();
+        shuffle(&mut others, random);
+        others.truncate(32);
+        others
+    }
+
+    pub(super) fn defer(
+        &self,
+        key: RequestKey,
+        kind: DeferKind,
+        alternates: Vec<Alternate>,
+        next: Option<Command>,
+    ) -> Defer {
+        let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).min(u32::MAX - 1);
+        let busy = kind == DeferKind::BUSY;
+        Defer {
+            key,
+            kind,
+            server: self.config.id,
+            reason: Text::EMPTY,
+            queue_length: u32::try_from(self.queue.len()).ok().filter(|_| busy),
+            estimate_ms: busy.then(|| milliseconds(self.estimate(self.queue.len()))),
+            retry_after_ms: None,
+            receipt: Bytes::new(),
+            alternates,
+            next,
+            extensions: Extensions::NONE,
+        }
+    }
+
+    fn execute(&mut self, link: LinkId, request: Request) {
+        let key = request.key;
+        self.last_job = self.last_job.wrapping_add(1);
+        let id = JobId(self.last_job);
+        self.running.insert(id, Running { key, link: Some(link) });
+        self.known.insert(key, Fate::Runs(id));
+        self.send(link, Message::Executing(key.into()));
+        let Request { flags, command, credentials, receipt, referrer, .. } = request;
+        let credentials = super::Credentials(credentials);
+        self.event(Event::Execute(Box::new(Job { id, key, flags, command, credentials, receipt, referrer })));
+    }
+
+    fn queue(&mut self, link: LinkId, request: Box<Request>) {
+        let key = request.key;
+        let wait = Duration::from_millis(u64::from(request.deadline_ms));
+        let deadline = (request.deadline_ms > 0).then(|| self.now.saturating_add(wait));
+        if let Some(at) = deadline {
+            self.deadlines.insert((at, key));
+        }
+        self.known.insert(key, Fate::Waits);
+        let message = self.position(key, self.queue.len());
+        self.queue.push_back(Waiting { link, request, deadline });
+        self.send(link, message);
+    }
+
+    fn position(&self, key: RequestKey, before: usize) -> Message {
+        let estimate = u32::try_from(self.estimate(before).as_millis()).ok().filter(|ms| *ms < u32::MAX);
+        let position = u32::try_from(before).unwrap_or(u32::MAX);
+        Message::Queued(Queued { key, position, estimate_ms: estimate, extensions: Extensions::NONE })
+    }
+
+    /// Lets in who has waited longest, as far as there is room.
+    pub(super) fn let_in(&mut self) {
+        while self.running.len() < self.config.slots.max(1) {
+            let Some(waiting) = self.queue.pop_front() else { break };
+            if let Some(at) = waiting.deadline {
+                self.deadlines.remove(&(at, waiting.request.key));
+            }
+            self.execute(waiting.link, *waiting.request);
+        }
+    }
+
+    /// Takes a request out of the line; `None` if it does not wait.
+    pub(super) fn take(&mut self, key: RequestKey) -> Option<Waiting> {
+        let at = self.queue.iter().position(|waiting| waiting.request.key == key)?;
+        let waiting = self.queue.remove(at)?;
+        if let Some(at) = waiting.deadline {
+            self.deadlines.remove(&(at, key));
+        }
+        self.known.remove(&key);
+        Some(waiting)
+    }
+
+    pub(super) fn send(&mut self, link: LinkId, message: Message) {
+        self.outbox.push(Output::Send { link, message });
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.outbox.push(Output::Event(event));
+    }
+}
+
+/// Every order is as likely as any other, as far as a generator of 64 bits can tell (SplitMix64, and no bias).
+fn shuffle<T>(list: &mut [T], mut random: u64) {
+    let mut next = move || {
+        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    for last in (1..list.len()).rev() {
+        let bound = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
+        // What would make the first few likelier is thrown away.
+        let fair = u64::MAX.saturating_sub(u64::MAX.checked_rem(bound).unwrap_or(0));
+        let mut value = next();
+        while value >= fair {
+            value = next();
+        }
+        let other = value.checked_rem(bound).and_then(|other| usize::try_from(other).ok()).unwrap_or(last);
+        list.swap(last, other);
+    }
+}

@@ -1,0 +1,188 @@
+//! What goes into a server and what comes out.
+
+use crate::deferral::ids::{RefusalCode, RequestFlags, ServerAbilities, ServerId};
+use crate::deferral::message::{Alternate, Command, Message, RequestKey};
+use crate::deferral::uri::ServerUri;
+use crate::frame::Text;
+use crate::limits::DeferralLimits;
+use crate::machine::LinkId;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+/// A server's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Config {
+    /// Its own id, the same under all its names.
+    pub id: ServerId,
+    /// What it is able to do. Default: everything.
+    pub abilities: ServerAbilities,
+    /// How many commands it carries out at a time; 1 at least. Default 1.
+    pub slots: usize,
+    /// A request without priority that would wait longer than this is sent on, if there is anybody to send it to.
+    /// Default 2 s.
+    pub busy_threshold: Duration,
+    /// How long a command takes, for estimates. Default 1 s.
+    pub service_time: Duration,
+    /// Whether a server that is able to change things sends on requests that change nothing, if others are there that
+    /// can do nothing else. Default false.
+    pub prefer_readers: bool,
+    /// How long the end of a request is remembered, to say it again. Default 10 minutes.
+    pub remember: Duration,
+    /// Who else may be asked; this server may be among them.
+    pub alternates: Vec<Alternate>,
+    /// Bounds.
+    pub limits: DeferralLimits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            id: ServerId::UNKNOWN,
+            abilities: ServerAbilities::READ.union(ServerAbilities::WRITE),
+            slots: 1,
+            busy_threshold: Duration::from_secs(2),
+            service_time: Duration::from_secs(1),
+            prefer_readers: false,
+            remember: Duration::from_secs(600),
+            alternates: Vec::new(),
+            limits: DeferralLimits::DEFAULT,
+        }
+    }
+}
+
+/// A command that the application carries out; never used again by its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u32);
+
+/// What goes into a [`Server`](super::Server).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Input {
+    /// A message has come.
+    Message {
+        /// On this link.
+        link: LinkId,
+        /// The message.
+        message: Message,
+        /// A random number, by which the alternates are permuted if it comes to that.
+        random: u64,
+    },
+    /// A link has closed or broken.
+    Closed(LinkId),
+    /// A piece of a job's result.
+    Data {
+        /// The job.
+        job: JobId,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// A job is done.
+    End {
+        /// The job.
+        job: JobId,
+        /// 0 if all is well.
+        status: i32,
+        /// The same for people.
+        text: Text,
+    },
+    /// A job is done, and another command follows, perhaps elsewhere.
+    Continue {
+        /// The job.
+        job: JobId,
+        /// What follows.
+        next: Command,
+        /// Whether that changes nothing.
+        read_only: bool,
+        /// A random number, by which the alternates are permuted.
+        random: u64,
+    },
+    /// A job makes no sense, or its client may not do that; it was not carried out.
+    Refuse {
+        /// The job.
+        job: JobId,
+        /// Why.
+        code: RefusalCode,
+        /// The same for people.
+        text: Text,
+    },
+    /// Other alternates from now on.
+    Alternates(Vec<Alternate>),
+    /// Send clients on, and serve only those that have been round the block.
+    Drain,
+    /// Take requests again.
+    Serve,
+    /// Take none any more.
+    Stop,
+    /// The instant of [`poll_timeout`](crate::machine::Machine::poll_timeout) has come.
+    Timeout,
+}
+
+impl Input {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Message { .. } => "Message",
+            Self::Closed(_) => "Closed",
+            Self::Data { .. } => "Data",
+            Self::End { .. } => "End",
+            Self::Continue { .. } => "Continue",
+            Self::Refuse { .. } => "Refuse",
+            Self::Alternates(_) => "Alternates",
+            Self::Drain => "Drain",
+            Self::Serve => "Serve",
+            Self::Stop => "Stop",
+            Self::Timeout => "Timeout",
+        }
+    }
+}
+
+/// What a [`Server`](super::Server) wants done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Output {
+    /// Send a message.
+    Send {
+        /// On this link.
+        link: LinkId,
+        /// The message.
+        message: Message,
+    },
+    /// Close the link, once everything before is written: the client has broken the protocol.
+    Close(LinkId),
+    /// Something that the application should know.
+    Event(Event),
+}
+
+/// What the application should know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// Carry this out. It is to be [ended](Input::End), [continued](Input::Continue) or [refused](Input::Refuse) once.
+    Execute(Box<Job>),
+    /// The client of a job wants it no longer, or has gone: its result is remembered all the same.
+    Abandoned(JobId),
+}
+
+/// What is to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// Which request it is.
+    pub key: RequestKey,
+    /// What is said of it.
+    pub flags: RequestFlags,
+    /// What is to be done.
+    pub command: Command,
+    /// What the client is known by.
+    pub credentials: Credentials,
+    /// What another server has given to the client.
+    pub receipt: Bytes,
+    /// Which server has named this one.
+    pub referrer: Option<ServerUri>,
+}
+
+pub use crate::deferral::client::Credentials;
