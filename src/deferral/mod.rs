@@ -2,7 +2,7 @@
 //! the block, and the walk always ends.
 //!
 //! The design is ChangeSafe's, with its holes closed, on [native frames](crate::frame); its own text protocol of 2000 is
-//! in `text`. The normative text is spec/deferral.md.
+//! in [`text`]. The normative text is spec/deferral.md.
 //!
 //! * Messages: [`message`]; servers are named by [`ServerUri`].
 //! * The roles, each a machine over messages: [`client::Client`] (the walk from server to server), [`server::Server`]
@@ -12,6 +12,7 @@ pub mod client;
 mod ids;
 pub mod message;
 pub mod server;
+pub mod text;
 mod uri;
 
 pub use ids::{DeferKind, MessageKind, RefusalCode, RequestFlags, RequestId, ServerAbilities, ServerId};
