@@ -37,6 +37,7 @@
  * big:N       answers with N bytes of the pattern
  * multi:K     answers with K segments `part0`, empty, `part2`, …
  * two         answers twice
+ * who         answers with the port at which this site listens
  * zero        answers with no segments
  * empty       answers with one empty segment
  * reply:K     sends K messages `reply0`, … (of a request, the first is the answer)
@@ -63,6 +64,7 @@
 
 static DB_ENV *env;
 static DB_CHANNEL *channels[CHANNELS];
+static const char *own_port;
 static volatile int reporting = 1;
 
 /* Standard output: one line at a time, whoever writes. */
@@ -319,6 +321,8 @@ static void behave(struct answers *answers, const char *text, int request, DBT *
     } else if (strcmp(text, "two") == 0) {
         answer_text(answers, "first");
         answer_text(answers, "second");
+    } else if (strcmp(text, "who") == 0) {
+        answer_text(answers, own_port);
     } else if (strcmp(text, "zero") == 0) {
         answer(answers, NULL, 0);
     } else if (strcmp(text, "empty") == 0) {
@@ -655,7 +659,8 @@ int main(int argc, char **argv) {
     env->rep_set_timeout(env, DB_REP_HEARTBEAT_MONITOR, heartbeat * 5);
     if (dispatching)
         env->repmgr_msg_dispatch(env, dispatch, 0);
-    rc = configure((unsigned)atoi(argv[2]), creator, helper);
+    own_port = argv[2];
+    rc = configure((unsigned)atoi(own_port), creator, helper);
     if (rc == 0)
         rc = env->open(env, argv[1], DB_CREATE | DB_RECOVER | DB_THREAD | DB_INIT_REP | DB_INIT_LOCK | DB_INIT_LOG |
                        DB_INIT_MPOOL | DB_INIT_TXN, 0);
