@@ -107,10 +107,7 @@ impl<A: Application> Site<A> {
     }
 
     /// Does something in its thread; `None` if it has ended.
-    pub fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Hand<'_>, &mut A) -> T + Send + 'static,
-    ) -> Option<T> {
+    pub fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut Hand<'_>, &mut A) -> T + Send + 'static) -> Option<T> {
         let (reply, answer) = channel();
         let work: Work<A> = Box::new(move |hand, application| drop(reply.send(work(hand, application))));
         self.wires.send(Wire::Work(work)).ok()?;

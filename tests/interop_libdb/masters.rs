@@ -41,7 +41,8 @@ fn end(ours: Ours, channel: ChannelId) {
 #[test]
 fn the_channel_follows_when_the_master_leaves() {
     let Some((mut first, mut second, ours, channel)) = group(Duration::ZERO) else { return };
-    let no_master = SiteCommand::Send { channel, id: handover::repmgr::channel::MessageId(1000), segments: parts([b"x"]) };
+    let no_master =
+        SiteCommand::Send { channel, id: handover::repmgr::channel::MessageId(1000), segments: parts([b"x"]) };
     assert!(ours.try_command(no_master).is_err(), "no master is known yet");
     // Any member knows.
     follow(&ours, &mut second);
@@ -84,7 +85,7 @@ fn what_a_dead_master_had_is_not_sent_again() {
     assert_eq!(who(&ours, channel), Ok(second.port()));
     // The new master has been asked who it is, and nothing else.
     assert!(second.wait_dispatch().unwrap().carries(["who"]));
-    assert_eq!(second.events("dispatch").len(), 1);
+    assert_eq!(second.events("dispatch").unwrap().len(), 1);
     second.quit().unwrap();
     end(ours, channel);
 }
@@ -103,7 +104,8 @@ fn a_deposed_master_still_answers_what_it_was_asked() {
 
     first.thaw().unwrap();
     first.wait_event("CLIENT").unwrap();
-    first.wait_event("NEWMASTER").unwrap();
+    // Not before it has caught up does it become master again: elected earlier, it would stay a client.
+    first.wait_event("STARTUPDONE").unwrap();
     first.call("open old").unwrap();
     assert_eq!(ours.completed(pending).map(single), Ok(b"gate:old".to_vec()));
     // Its link has nothing more to wait for.
@@ -112,14 +114,13 @@ fn a_deposed_master_still_answers_what_it_was_asked() {
     assert_eq!(who(&ours, channel), Ok(second.port()));
 
     // And back again. The channel of a real site would be dead for this master for ever.
-    let mark = second.port();
     second.quit().unwrap();
     first.wait_event("ELECTED").unwrap();
+    // The first of these is from its start.
     first.wait_event("MASTER").unwrap();
     first.wait_event("MASTER").unwrap();
     follow(&ours, &mut first);
     assert_eq!(who(&ours, channel), Ok(first.port()));
-    assert_ne!(mark, first.port());
     first.quit().unwrap();
     end(ours, channel);
 }

@@ -15,6 +15,7 @@ use handover::repmgr::endpoint::{ChannelId, EndpointError, LinkEvent, SiteComman
 use handover::repmgr::own::OwnMessage;
 use handover::repmgr::{Segments, SiteAddress};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -103,7 +104,7 @@ impl Application for Behaving {
                 let goes_on = matches!(event, channel::Event::Sent(_) | channel::Event::Dropped { .. });
                 self.log.push(site.now(), Note::Channel(channel, event));
                 if goes_on {
-                    self.flood(site, channel);
+                    self.flood(site, channel, 1);
                 }
             }
             SiteEvent::Dispatch(dispatcher::Event::Message { handle, segments, .. }) => {
@@ -156,29 +157,25 @@ impl Behaving {
         if !numbered {
             self.log.push(site.now(), Note::Dispatch(dispatch.clone()));
         }
-        let mut room = true;
-        let mut answer = |segments: Segments| room = self.answer(site, handle, request, segments) && room;
         let (what, argument) = first.split_once(':').unwrap_or((&first, ""));
-        match what {
-            "echo" => answer(dispatch.segments.iter().skip(1).collect()),
-            "none" => {}
-            "gate" => {
-                if !self.open.contains(argument) {
-                    return self.gates.entry(argument.to_owned()).or_default().push(handle);
-                }
-                answer(Segments::one(first));
-            }
-            "big" => answer(Segments::one(pattern(argument.parse().unwrap()))),
-            "multi" => answer(multi(argument.parse().unwrap())),
-            "two" => {
-                answer(Segments::one("first"));
-                answer(Segments::one("second"));
-            }
-            "zero" => answer(Segments::EMPTY),
-            "empty" => answer(Segments::one("")),
-            "reply" => (0..argument.parse().unwrap()).for_each(|n: u32| answer(Segments::one(format!("reply{n}")))),
-            _ if request => answer(dispatch.segments.iter().take(1).collect()),
-            _ => {}
+        if what == "gate" && !self.open.contains(argument) {
+            return self.gates.entry(argument.to_owned()).or_default().push(handle);
+        }
+        let answers: Vec<Segments> = match what {
+            "echo" => vec![dispatch.segments.iter().skip(1).collect()],
+            "none" => vec![],
+            "big" => vec![Segments::one(pattern(argument.parse().unwrap()))],
+            "multi" => vec![multi(argument.parse().unwrap())],
+            "two" => vec![Segments::one("first"), Segments::one("second")],
+            "zero" => vec![Segments::EMPTY],
+            "empty" => vec![Segments::one("")],
+            "reply" => (0..argument.parse().unwrap()).map(|n: u32| Segments::one(format!("reply{n}"))).collect(),
+            _ if request => vec![dispatch.segments.iter().take(1).collect()],
+            _ => vec![],
+        };
+        let mut room = true;
+        for segments in answers {
+            room &= self.answer(site, handle, request, segments);
         }
         if room {
             self.command(site, SiteCommand::Finish(handle));
@@ -212,18 +209,23 @@ impl Behaving {
         }
     }
 
-    fn flood(&mut self, site: &mut Hand<'_>, channel: ChannelId) {
-        let Some(flood) = self.floods.get_mut(&channel) else { return };
-        while flood.next <= flood.last {
+    /// Sends so many messages of a flood, if there is room; whether it is to go on.
+    fn flood(&mut self, site: &mut Hand<'_>, channel: ChannelId, count: u32) -> bool {
+        let Some(flood) = self.floods.get_mut(&channel) else { return false };
+        for _ in 0..count {
+            if flood.next > flood.last {
+                return false;
+            }
             let mut segment = format!("#{}{}", flood.letter, flood.next).into_bytes();
             segment.resize(segment.len().max(flood.size), 0);
             let (id, segments) = (MessageId(flood.next), Segments::one(segment));
             if site.command(SiteCommand::Send { channel, id, segments }).is_err() {
                 self.log.push(site.now(), Note::Full);
-                return;
+                return false;
             }
             flood.next += 1;
         }
+        true
     }
 
     /// Answers those who wait at a gate, the last one first, with what they have sent.
@@ -387,32 +389,49 @@ impl Ours {
     /// Waits until so many different numbered messages have come.
     #[track_caller]
     pub fn wait_numbered(&self, letter: char, count: u32) -> Numbered {
+        self.wait_until("numbered messages", count, |ours| ours.numbered(letter).fresh);
+        self.numbered(letter)
+    }
+
+    #[track_caller]
+    fn wait_until<T: PartialOrd + Debug>(&self, what: &str, least: T, mut look: impl FnMut(&Self) -> T) -> T {
         let end = Instant::now() + PATIENCE;
         loop {
-            let numbered = self.numbered(letter);
-            if numbered.fresh >= count {
-                return numbered;
+            let found = look(self);
+            if found >= least {
+                return found;
             }
-            assert!(Instant::now() < end, "{numbered:?} instead of {count}\n{}", self.log);
+            assert!(Instant::now() < end, "{found:?} {what} instead of {least:?}\n{}", self.log);
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Puts off whatever comes from now on, or does what was put off and what comes.
+    /// Puts off whatever comes from now on.
     #[track_caller]
-    pub fn be_busy(&self, busy: bool) {
-        self.with(move |site, behaving| {
-            behaving.busy = busy;
-            for (handle, dispatch) in std::mem::take(&mut behaving.put_off) {
-                behaving.dispatch(site, handle, dispatch);
-            }
-        });
+    pub fn be_busy(&self) {
+        self.with(|_, behaving| behaving.busy = true);
     }
 
-    /// How many messages and requests are put off.
+    /// Does what was put off, one after the other, and then what comes.
     #[track_caller]
-    pub fn put_off(&self) -> usize {
-        self.with(|_, behaving| behaving.put_off.len())
+    pub fn catch_up(&self) {
+        let next = |site: &mut Hand<'_>, behaving: &mut Behaving| match behaving.put_off.pop_front() {
+            Some((handle, dispatch)) => {
+                behaving.dispatch(site, handle, dispatch);
+                true
+            }
+            None => {
+                behaving.busy = false;
+                false
+            }
+        };
+        while self.with(next) {}
+    }
+
+    /// Waits until at least so many messages and requests are put off, and says how many there are.
+    #[track_caller]
+    pub fn wait_put_off(&self, count: usize) -> usize {
+        self.wait_until("put off", count, |ours| ours.with(|_, behaving| behaving.put_off.len()))
     }
 
     /// Sends sites that want to join to this one.
@@ -421,13 +440,12 @@ impl Ours {
         self.with(move |_, behaving| behaving.master = Some(port));
     }
 
-    /// Sends numbered messages as fast as they are taken.
+    /// Sends numbered messages as fast as they are taken: until there is no room, and then one for each that is sent.
     #[track_caller]
     pub fn flood(&self, channel: ChannelId, letter: char, count: u32, size: usize) {
-        self.with(move |site, behaving| {
-            behaving.floods.insert(channel, Flood { letter, next: 1, last: count, size });
-            behaving.flood(site, channel);
-        });
+        let flood = Flood { letter, next: 1, last: count, size };
+        self.with(move |_, behaving| behaving.floods.insert(channel, flood));
+        while self.with(move |site, behaving| behaving.flood(site, channel, 16)) {}
     }
 
     /// What the endpoint has reported beside its outputs.

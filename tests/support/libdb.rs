@@ -195,8 +195,14 @@ impl Site {
         Ok(event)
     }
 
-    /// All events of a name so far, also those a wait has returned.
-    pub fn events(&self, name: &str) -> Vec<Value> {
+    /// All events of a name so far, also those a wait has returned. What it has said before now is among them.
+    pub fn events(&mut self, name: &str) -> Result<Vec<Value>, String> {
+        // Its answer comes behind them.
+        self.call("received a")?;
+        Ok(self.events_read(name))
+    }
+
+    fn events_read(&self, name: &str) -> Vec<Value> {
         let lines = self.stdout.lines();
         lines.iter().filter_map(|line| parse(line)).filter(|value| value["event"] == name).collect()
     }
@@ -246,7 +252,8 @@ impl Site {
     pub fn quit(mut self) -> Result<(), String> {
         let answer = self.call("quit")?;
         let status = wait_exit(&mut self.child, PATIENCE).ok_or_else(|| self.what("it does not end"))?;
-        if answer.name() != "OK" || !status.success() || !self.events("PANIC").is_empty() {
+        self.stdout.wait_end(PATIENCE);
+        if answer.name() != "OK" || !status.success() || !self.events_read("PANIC").is_empty() {
             return Err(self.what(&format!("{answer:?}, {status}")));
         }
         Ok(())
