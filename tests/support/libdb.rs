@@ -236,7 +236,28 @@ impl Site {
 
     /// Stops the process where it is: it keeps its connections and reads nothing.
     pub fn freeze(&self) -> Result<(), String> {
-        self.signal("STOP")
+        self.signal("STOP")?;
+        // The signal is on its way, and a thread on another processor may run on for a moment.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_stopped().map_err(|error| error.to_string())? {
+            if Instant::now() >= deadline {
+                return Err(self.what("it does not stop"));
+            }
+            std::thread::sleep(super::POLL);
+        }
+        Ok(())
+    }
+
+    /// Have all of its threads stopped?
+    fn has_stopped(&self) -> std::io::Result<bool> {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let stat = fs::read_to_string(thread?.path().join("stat"))?;
+            // The state stands behind the name, which is in parentheses.
+            if !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Lets it go on.
