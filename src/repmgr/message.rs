@@ -1,10 +1,16 @@
 //! The messages of an established connection (spec/repmgr.md 3 and 5).
 
+mod codec;
+
+pub(super) use codec::fixed_size;
+
 use super::handshake::Handshake;
-use super::ids::{ErrorCode, MessageFlags};
+use super::ids::{ErrorCode, MessageFlags, MessageType};
 use super::own::OwnMessage;
 use super::segments::Segments;
-use bytes::Bytes;
+use crate::error::{DecodeError, EncodeError};
+use crate::wire::Encode;
+use bytes::{Bytes, BytesMut};
 
 /// Any message of the protocol. There is one set of them for both directions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +43,52 @@ pub enum Message {
     Own(OwnMessage),
 }
 
+impl Message {
+    /// The kind of message, as its header has it.
+    #[must_use]
+    pub const fn ty(&self) -> MessageType {
+        match self {
+            Self::PermLsn(_) => MessageType::PERM_LSN,
+            Self::Handshake(_) => MessageType::HANDSHAKE,
+            Self::Replication(_) => MessageType::REP_MESSAGE,
+            Self::Heartbeat(_) => MessageType::HEARTBEAT,
+            Self::App(_) => MessageType::APP_MESSAGE,
+            Self::Response(_) => MessageType::APP_RESPONSE,
+            Self::Error(_) => MessageType::RESPONSE_ERROR,
+            Self::Own(_) => MessageType::OWN_MESSAGE,
+        }
+    }
+
+    /// Its name on the wire, without contents.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PermLsn(_) => "PERMLSN",
+            Self::Handshake(_) => "HANDSHAKE",
+            Self::Replication(_) => "REP_MESSAGE",
+            Self::Heartbeat(_) => "HEARTBEAT",
+            Self::App(_) => "APP_MESSAGE",
+            Self::Response(_) => "APP_RESPONSE",
+            Self::Error(_) => "RESP_ERROR",
+            Self::Own(_) => "OWN_MSG",
+        }
+    }
+}
+
+macro_rules! messages {
+    ($($kind:ident($type:ty))+) => {$(
+        impl From<$type> for Message {
+            fn from(message: $type) -> Self {
+                Self::$kind(message)
+            }
+        }
+    )+};
+}
+messages! {
+    Handshake(Handshake) Replication(Replication) App(AppMessage) Response(AppResponse) Error(ResponseError)
+    Own(OwnMessage)
+}
+
 /// A place in the log up to which it is permanent: u32 generation, u32 file, u32 offset, big-endian
 /// (spec/repmgr.md 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -61,6 +113,21 @@ pub struct Replication {
 }
 
 /// A message of an application, with or without the wish for an answer (spec/repmgr.md 3.1 and 3.2).
+///
+/// Body: the segments with their table, then u32 tag, u32 limit, u32 flags. On the wire the header comes first:
+///
+/// ```
+/// use handover::repmgr::Segments;
+/// use handover::repmgr::message::{AppMessage, Wanted};
+/// use handover::wire::Encode;
+///
+/// let request = AppMessage::request(Segments::one("hi"), Wanted { tag: 0, bulk: false, limit: None });
+/// let header = b"\x05\0\0\0\x20\0\0\0\x01";
+/// let block = b"hi\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\x02\0\0\0\0";
+/// let metadata = b"\0\0\0\0\0\0\0\0\0\0\0\x02";
+/// assert_eq!(request.to_vec()?, [&header[..], block, metadata].concat());
+/// # Ok::<(), handover::error::EncodeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[doc(alias = "DB_CHANNEL->send_msg")]
@@ -120,6 +187,47 @@ pub struct AppResponse {
     pub tag: u32,
     /// The only segment; or, if the request wants it, a block for [`Segments::parse`].
     pub body: Bytes,
+}
+
+impl AppResponse {
+    /// The answer to a request that wants one segment at most.
+    #[must_use]
+    pub fn single(tag: u32, segment: impl Into<Bytes>) -> Self {
+        Self { tag, body: segment.into() }
+    }
+
+    /// The answer to a request that wants a block of segments. Received segments share their bytes, others are laid
+    /// out here.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use handover::repmgr::Segments;
+    /// use handover::repmgr::message::AppResponse;
+    ///
+    /// let answer = AppResponse::bulk(7, &Segments::one("part"))?;
+    /// assert_eq!(&answer.body[..], b"part\0\0\0\0\xff\xff\xff\xff\0\0\0\x04\0\0\0\0");
+    /// assert_eq!(answer.segments()?, Segments::one("part"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The segments are too large for a message.
+    pub fn bulk(tag: u32, segments: &Segments) -> Result<Self, EncodeError> {
+        if let Some(block) = segments.block() {
+            return Ok(Self { tag, body: block.clone() });
+        }
+        let mut body = BytesMut::new();
+        segments.encode_to(&mut body)?;
+        Ok(Self { tag, body: body.freeze() })
+    }
+
+    /// The segments of an answer to a request that wants a block of them.
+    ///
+    /// # Errors
+    /// It is none: see [`Segments::parse`].
+    pub fn segments(&self) -> Result<Segments, DecodeError> {
+        Segments::parse(&self.body)
+    }
 }
 
 /// A request that cannot be answered (spec/repmgr.md 3.4).

@@ -1,12 +1,14 @@
 //! Messages about membership of the group (spec/repmgr.md 4). A program that only uses channels needs none of them.
 
+mod codec;
+
 use super::host::SiteAddress;
 use super::ids::{AckPolicy, ConnectionFlags, OwnMessageType, SiteStatus};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// A message about membership.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OwnMessage {
@@ -52,13 +54,56 @@ pub enum OwnMessage {
     /// A site's view of the membership.
     #[doc(alias = "REPMGR_SHARING")]
     Sharing(Membership),
-    /// One that is not known, as it came.
+    /// One that is not known, as it came. Never to be sent of one's own accord: a libdb site may not survive it.
     Unknown {
         /// Its kind.
         ty: OwnMessageType,
-        /// Its body.
+        /// Its body, never empty.
         body: Bytes,
     },
+}
+
+impl OwnMessage {
+    /// Its kind.
+    #[must_use]
+    pub const fn ty(&self) -> OwnMessageType {
+        match self {
+            Self::ConnectReject { .. } => OwnMessageType::CONNECT_REJECT,
+            Self::Failure => OwnMessageType::GM_FAILURE,
+            Self::Forward { .. } => OwnMessageType::GM_FORWARD,
+            Self::JoinRequest(_) => OwnMessageType::JOIN_REQUEST,
+            Self::JoinSuccess(_) => OwnMessageType::JOIN_SUCCESS,
+            Self::ParameterRefresh { .. } => OwnMessageType::PARM_REFRESH,
+            Self::RemoveRequest(_) => OwnMessageType::REMOVE_REQUEST,
+            Self::RemoveSuccess => OwnMessageType::REMOVE_SUCCESS,
+            Self::Sharing(_) => OwnMessageType::SHARING,
+            Self::Unknown { ty, .. } => *ty,
+        }
+    }
+}
+
+impl core::fmt::Debug for OwnMessage {
+    /// Of what is not known, only the size is shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::ConnectReject { version, generation } => {
+                f.debug_struct("ConnectReject").field("version", version).field("generation", generation).finish()
+            }
+            Self::Failure => f.write_str("Failure"),
+            Self::Forward { master, generation } => {
+                f.debug_struct("Forward").field("master", master).field("generation", generation).finish()
+            }
+            Self::JoinRequest(request) => f.debug_tuple("JoinRequest").field(request).finish(),
+            Self::JoinSuccess(members) => f.debug_tuple("JoinSuccess").field(members).finish(),
+            Self::ParameterRefresh { ack_policy, flags } => {
+                f.debug_struct("ParameterRefresh").field("ack_policy", ack_policy).field("flags", flags).finish()
+            }
+            Self::RemoveRequest(request) => f.debug_tuple("RemoveRequest").field(request).finish(),
+            Self::RemoveSuccess => f.write_str("RemoveSuccess"),
+            Self::Sharing(members) => f.debug_tuple("Sharing").field(members).finish(),
+            Self::Unknown { ty, body } => write!(f, "Unknown {{ ty: {ty}, {} bytes }}", body.len()),
+        }
+    }
 }
 
 /// Which site is to join or to be removed: u32 host size with its zero, host, u16 port, u32 flags.
@@ -69,6 +114,14 @@ pub struct SiteRequest {
     pub site: SiteAddress,
     /// 0.
     pub flags: u32,
+}
+
+impl SiteRequest {
+    /// A request about a site.
+    #[must_use]
+    pub const fn new(site: SiteAddress) -> Self {
+        Self { site, flags: 0 }
+    }
 }
 
 /// A list of the members: u32 version, u32 generation, then each site to the end.

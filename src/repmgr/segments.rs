@@ -37,7 +37,7 @@ const fn padding(size: usize) -> usize {
 /// use handover::repmgr::Segments;
 /// use handover::wire::Encode;
 ///
-/// let segments: Segments = ["hello", "", "world!"].map(Bytes::from_static).into_iter().collect();
+/// let segments: Segments = ["hello", "", "world!"].into_iter().collect();
 /// let block = Bytes::from(segments.to_vec()?);
 /// assert_eq!(block.len(), 8 + 0 + 8 + 4 + 3 * 8);
 /// let received = Segments::parse(&block)?;
@@ -89,6 +89,14 @@ impl Segments {
         }
         check(message, &block, count)?;
         Ok(Self(Layout::Block { block, count }))
+    }
+
+    /// The data area with its table, if it was received as such.
+    pub(crate) fn block(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Layout::Block { block, .. } => Some(block),
+            Layout::Parts(_) => None,
+        }
     }
 
     /// How many there are.
