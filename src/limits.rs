@@ -138,6 +138,8 @@ pub struct RepmgrLimits {
     /// Most messages and requests of one link that have come in and are not finished: beyond it the link is paused.
     /// Default 1024.
     pub incoming: usize,
+    /// Most of them on all links together. Default 65 536.
+    pub incoming_total: usize,
     /// Most messages that wait until a link is there or can be written to. Default 1024; libdb has room for 10, and
     /// loses what is beyond it.
     pub held_messages: usize,
@@ -156,6 +158,7 @@ impl RepmgrLimits {
         segments: 65_536,
         requests: 65_536,
         incoming: 1024,
+        incoming_total: 65_536,
         held_messages: 1024,
         held_bytes: 16 << 20,
         outputs: 4096,

@@ -7,10 +7,17 @@
 //!
 //! * Messages: [`message`], [`handshake`], [`own`]; the segments that they are made of: [`Segments`].
 //! * Bytes to messages of one direction of a link: [`stream`].
+//! * The machines over messages: [`connection::Connection`] (one link), [`channel::Channel`] (messages and requests to
+//!   a site or to the master), [`dispatcher::Dispatcher`] (messages and requests that come in).
+//! * All of them together, bytes in and bytes out: [`endpoint`].
 
 //!   a site or to the master), [`dispatcher::Dispatcher`] (messages and requests that come in).
 //! * All of them together, bytes in and bytes out: [`endpoint`].
 
+pub mod channel;
+pub mod connection;
+pub mod dispatcher;
+pub mod endpoint;
 pub mod handshake;
 mod header;
 mod host;
@@ -19,8 +26,10 @@ pub mod message;
 pub mod own;
 mod segments;
 pub mod stream;
+mod via;
 
 pub use header::Header;
 pub use host::{Host, SiteAddress};
 pub use ids::{AckPolicy, ConnectionFlags, ErrorCode, MessageFlags, MessageType, OwnMessageType, SiteStatus, Version};
 pub use segments::Segments;
+pub use via::Via;

@@ -31,7 +31,7 @@ impl Permanent {
 
 impl AppMessage {
     /// Bytes behind the table: u32 tag, u32 limit, u32 flags.
-    const METADATA_SIZE: usize = 4 + 4 + 4;
+    pub(crate) const METADATA_SIZE: usize = 4 + 4 + 4;
 
     /// The shortest body with that many segments: a table, and the metadata.
     pub(in crate::repmgr) fn least(count: u32) -> u64 {
