@@ -63,9 +63,19 @@ const _: () = assert!(SEGMENTS == 4);
 mod decode {
     use crate::*;
 
-    /// Shares the buffer; each segment is looked at.
+    /// Borrowed; each segment is looked at.
     #[divan::bench(args = PASSES)]
     fn handover(bencher: Bencher<'_, '_>, kind: Pass) {
+        pass(bencher, &kind.items(body_of), |body| {
+            let message = AppMessage::decode(black_box(COUNT), body).unwrap();
+            message.segments.iter().for_each(|segment| _ = black_box(segment));
+            (message.tag, message.flags)
+        });
+    }
+
+    /// To be kept: shares the buffer.
+    #[divan::bench(args = PASSES)]
+    fn handover_shared(bencher: Bencher<'_, '_>, kind: Pass) {
         pass(bencher, &kind.items(body_of), |body| {
             let message = AppMessage::parse(black_box(COUNT), body.clone()).unwrap();
             message.segments.slices().for_each(|segment| _ = black_box(segment));
