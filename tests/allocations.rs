@@ -278,6 +278,20 @@ fn decoding_segments_allocates_nothing() {
     }
 }
 
+#[test]
+fn looking_at_segments_allocates_nothing() {
+    let bytes = repmgr_messages()[0].to_vec().unwrap();
+    let looked = allocations(|| {
+        let message = AppMessage::decode(4, black_box(&bytes[9..])).unwrap();
+        assert!(message.segments.iter().map(<[u8]>::len).eq([7, 0, 2, 44]));
+        assert_eq!(message.wanted().and_then(|wanted| wanted.limit), Some(4096));
+    });
+    assert_eq!(looked, 0);
+    for end in 9..bytes.len() {
+        assert_eq!(allocations(|| AppMessage::decode(4, black_box(&bytes[9..end])).is_err()), 0);
+    }
+}
+
 /// Bytes that are taken off a stream go into one buffer, as long as nobody keeps what came out of it.
 #[test]
 fn a_stream_of_segments_settles_at_no_allocation() {

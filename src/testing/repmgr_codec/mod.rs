@@ -20,7 +20,7 @@ use crate::limits::RepmgrLimits;
 use crate::repmgr::handshake::VersionRange;
 use crate::repmgr::message::{AppMessage, AppResponse, Message};
 use crate::repmgr::stream::{MessageStream, Side};
-use crate::repmgr::{Segments, Version};
+use crate::repmgr::{SegmentTable, Segments, Version};
 use crate::testing::repmgr as any;
 use crate::testing::{Choices, check_chunking};
 use crate::wire::Encode as _;
@@ -167,6 +167,7 @@ pub fn run_segments(bytes: &[u8]) {
     };
     let found = reference::segments(&block, None);
     let parsed = Segments::parse(&Bytes::from(block.clone()));
+    assert_eq!(SegmentTable::parse(&block).err(), parsed.as_ref().err().copied(), "P4");
     match &found {
         None => assert!(parsed.is_err(), "P4: {block:?} is taken for {parsed:?}"),
         Some(found) => {
@@ -184,7 +185,12 @@ pub fn run_segments(bytes: &[u8]) {
         let accepts = reference::segments(&block, Some(u128::from(announced)));
         let taken = AppMessage::parse(announced, body.clone().into());
         assert_eq!(taken.is_ok(), accepts.is_some(), "P4: {announced} segments in {block:?}: {taken:?}");
-        let Ok(message) = taken else { continue };
+        let looked_at = AppMessage::decode(announced, &body);
+        assert_eq!(looked_at.as_ref().err(), taken.as_ref().err(), "a look finds what is found by keeping");
+        let (Ok(message), Ok(view)) = (taken, looked_at) else { continue };
+        assert!(view.segments.iter().eq(message.segments.slices()), "{view:?} is {message:?}");
+        assert_eq!((view.tag, view.limit, view.flags), (message.tag, message.limit, message.flags));
+        assert_eq!(view.wanted(), message.wanted());
         assert!(message.segments.slices().eq(accepts.into_iter().flatten()), "P3: {block:?} is {message:?}");
         let words = [message.tag, message.limit, message.flags.bits()].map(u32::to_be_bytes).concat();
         assert_eq!(words, metadata, "P1: metadata");
@@ -211,6 +217,10 @@ fn check_block(block: &[u8], expected: &[Bytes]) {
         assert!(inside, "a segment is shared, not copied");
     }
     assert_eq!((segments.get(expected.len()), segments.slice(expected.len())), (None, None));
+    let table = SegmentTable::parse(block).unwrap_or_else(|error| panic!("P3: {block:?}: {error}"));
+    assert!(table.iter().eq(expected.iter().map(|part| &part[..])), "P3: {block:?} is {table:?}");
+    assert_eq!((table.len(), table.is_empty()), (expected.len(), expected.is_empty()));
+    assert!((0..=expected.len()).all(|at| table.get(at) == expected.get(at).map(|part| &part[..])), "P3: {table:?}");
     assert_eq!(segments.to_vec().as_deref(), Ok(block), "P1: written as it came");
     // Laid out anew they are the same segments, and all ways of laying them out agree.
     let ours = Segments::from(expected.to_vec());
