@@ -8,7 +8,8 @@ use super::handshake::Handshake;
 use super::ids::{ErrorCode, MessageFlags, MessageType};
 use super::own::OwnMessage;
 use super::segments::Segments;
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, EncodeError, Limit, Misuse, to_u64};
+use crate::limits::RepmgrLimits;
 use crate::wire::Encode;
 use bytes::{Bytes, BytesMut};
 
@@ -176,6 +177,19 @@ impl AppMessage {
         let has = |flag| self.flags.contains(flag);
         let limit = has(MessageFlags::RESPONSE_LIMIT).then_some(self.limit);
         has(MessageFlags::REQUEST).then_some(Wanted { tag: self.tag, bulk: has(MessageFlags::BULK), limit })
+    }
+
+    /// Whether a message of these segments keeps to the bounds, so that a peer with the same ones takes it.
+    pub(super) fn check_bounds(segments: &Segments, limits: &RepmgrLimits) -> Result<(), Misuse> {
+        let refuse = |what, limit: u64, got: usize| Err(Misuse::Limit(Limit { what, limit, got: to_u64(got) }));
+        if to_u64(segments.len()) > u64::from(limits.segments) {
+            return refuse("segments", u64::from(limits.segments), segments.len());
+        }
+        let size = segments.encoded_len().saturating_add(Self::METADATA_SIZE);
+        if size > limits.message || segments.check().is_err() {
+            return refuse("message", to_u64(limits.message), size);
+        }
+        Ok(())
     }
 }
 

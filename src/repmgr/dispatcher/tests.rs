@@ -257,8 +257,24 @@ fn an_answer_is_no_larger_than_a_message_may_be() {
     let mut bench = Bench::new();
     bench.0.config.limits.message = 20;
     let handle = bench.request(ONE, PLAIN);
+    assert_eq!(bound(bench.answer(handle, &["123456781234567812345"])), "message");
+    bench.answer(handle, &["12345678123456781234"]).unwrap();
+    bench.outputs();
+    let handle = bench.request(ONE, bulk(None));
     assert_eq!(bound(bench.answer(handle, &["123456789"])), "message");
     bench.answer(handle, &["12345678"]).unwrap();
+}
+
+/// As large as the peer takes it, which reads tag, limit and flags too, and counts the segments.
+#[test]
+fn a_reply_is_no_larger_than_a_message_may_be() {
+    let mut bench = Bench::new();
+    (bench.0.config.limits.message, bench.0.config.limits.segments) = (44, 2);
+    let handle = bench.message(ONE);
+    bench.reply(handle, "1234567812345678").unwrap();
+    assert_eq!(bound(bench.reply(handle, "12345678123456781")), "message");
+    bench.give(Input::Reply { handle, segments: parts(&["", ""]) }).unwrap();
+    assert_eq!(bound(bench.give(Input::Reply { handle, segments: parts(&["", "", ""]) })), "segments");
 }
 
 #[test]
