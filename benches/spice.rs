@@ -1,6 +1,6 @@
 //! SPICE: decoding, encoding and a stream that arrives byte by byte, beside a hand-written floor and other codecs.
 //!
-//! In `decode` and `encode` one iteration is a pass over [`peers::PASS`] = 1000 messages, so that a time in µs
+//! In `decode` and `encode` one iteration is a pass over [`pass::PASS`] = 1000 messages, so that a time in µs
 //! reads as ns for a message; `same` repeats one message, `varied` has 1000 different ones. In `stream` one
 //! iteration is the whole stream. Inputs are made beforehand. What comes out is shown to `black_box` and dropped
 //! within the time; of the borrowed decoders none has anything to free, prost has.
@@ -10,6 +10,8 @@
 //!
 //! Whole handovers have their own file, `handover.rs`.
 
+#[path = "peers/pass.rs"]
+mod pass;
 mod peers;
 
 use ::handover::spice::common::Ping;
@@ -18,7 +20,7 @@ use ::handover::wire::Encode;
 use bytes::{Bytes, BytesMut};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use peers::PASS;
+use pass::{PASSES, Pass, pass, pass_into, pass_onto};
 
 fn main() {
     divan::main();
@@ -27,71 +29,6 @@ fn main() {
 /// The wire's types.
 const BEGIN: u16 = 116;
 const PING: u16 = 4;
-
-/// What a pass consists of.
-#[derive(Clone, Copy, Debug)]
-enum Pass {
-    Same,
-    Varied,
-}
-
-const PASSES: [Pass; 2] = [Pass::Same, Pass::Varied];
-
-impl std::fmt::Display for Pass {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Same => "same",
-            Self::Varied => "varied",
-        })
-    }
-}
-
-impl Pass {
-    /// The messages of a pass; `make` gets the number of each.
-    fn items<T>(self, make: impl FnMut(usize) -> T) -> Vec<T> {
-        match self {
-            Self::Same => [0].into_iter().map(make).collect(),
-            Self::Varied => (0..PASS).map(make).collect(),
-        }
-    }
-}
-
-/// Times a pass: `work` on each of `items`, round robin.
-fn pass<'a, T, R>(bencher: Bencher<'_, '_>, items: &'a [T], work: impl Fn(&'a T) -> R) {
-    let round: Vec<&'a T> = items.iter().cycle().take(PASS).collect();
-    bencher.counter(ItemsCount::new(PASS)).bench_local(|| {
-        for item in &round {
-            black_box(&work(black_box(item)));
-        }
-    });
-}
-
-/// A buffer whose place does not depend on what else is on the stack: a store across cache lines costs more.
-#[repr(align(64))]
-struct Room([u8; 256]);
-
-/// The same with a buffer that is used again for each message.
-fn pass_into<T, R>(bencher: Bencher<'_, '_>, items: &[T], work: impl Fn(&T, &mut [u8]) -> R) {
-    let round: Vec<&T> = items.iter().cycle().take(PASS).collect();
-    let mut room = Room([0; 256]);
-    bencher.counter(ItemsCount::new(PASS)).bench_local(|| {
-        for item in &round {
-            black_box(&work(black_box(item), black_box(&mut room.0[..])));
-        }
-    });
-}
-
-/// The same with a growable buffer, empty before each message.
-fn pass_onto<T, R>(bencher: Bencher<'_, '_>, items: &[T], work: impl Fn(&T, &mut BytesMut) -> R) {
-    let round: Vec<&T> = items.iter().cycle().take(PASS).collect();
-    let mut buffer = BytesMut::with_capacity(256);
-    bencher.counter(ItemsCount::new(PASS)).bench_local(|| {
-        for item in &round {
-            buffer.clear();
-            black_box(&work(black_box(item), black_box(&mut buffer)));
-        }
-    });
-}
 
 fn begin_body(begin: &peers::Begin) -> MigrateBeginSeamless {
     let (port, tls_port) = (Port::from_wire(begin.port), Port::from_wire(begin.tls_port));

@@ -2,7 +2,7 @@
 //! floor and postcard.
 //!
 //! In `decode` and `encode` the message is a request to migrate with one address: MSG, PARAMFMT and PARAMS. One
-//! iteration is a pass over [`peers::PASS`] = 1000 of them, so that a time in µs reads as ns for a message; `same`
+//! iteration is a pass over [`pass::PASS`] = 1000 of them, so that a time in µs reads as ns for a message; `same`
 //! repeats one message, `varied` has 1000 different ones. In `stream` and `walk` one iteration is the whole stream.
 //! Inputs are made beforehand, and the byte order is known at run time only. What comes out is shown to `black_box`
 //! and dropped within the time.
@@ -11,84 +11,21 @@
 //! `postcard`; encode at most 1.3 × `hand_parts`; stream in pieces of 1 at most 1.3 × `bare_framer`; walk at most
 //! 1.5 × `hand`.
 
+#[path = "peers/pass.rs"]
+mod pass;
 #[path = "peers/tds5/mod.rs"]
 mod peers;
 
 use ::handover::tds5::migration::{Address, Migration, Options, Request};
 use ::handover::tds5::token::{Column, Token, Value, walk};
 use ::handover::wire::{ByteOrder, Encode};
-use bytes::BytesMut;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use peers::{PASS, hand};
+use pass::{PASSES, Pass, pass, pass_into, pass_onto};
+use peers::hand;
 
 fn main() {
     divan::main();
-}
-
-/// What a pass consists of.
-#[derive(Clone, Copy, Debug)]
-enum Pass {
-    Same,
-    Varied,
-}
-
-const PASSES: [Pass; 2] = [Pass::Same, Pass::Varied];
-
-impl std::fmt::Display for Pass {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Same => "same",
-            Self::Varied => "varied",
-        })
-    }
-}
-
-impl Pass {
-    /// The messages of a pass; `make` gets the number of each.
-    fn items<T>(self, make: impl FnMut(usize) -> T) -> Vec<T> {
-        match self {
-            Self::Same => [0].into_iter().map(make).collect(),
-            Self::Varied => (0..PASS).map(make).collect(),
-        }
-    }
-}
-
-/// Times a pass: `work` on each of `items`, round robin.
-fn pass<'a, T, R>(bencher: Bencher<'_, '_>, items: &'a [T], work: impl Fn(&'a T) -> R) {
-    let round: Vec<&'a T> = items.iter().cycle().take(PASS).collect();
-    bencher.counter(ItemsCount::new(PASS)).bench_local(|| {
-        for item in &round {
-            black_box(&work(black_box(item)));
-        }
-    });
-}
-
-/// A buffer whose place does not depend on what else is on the stack: a store across cache lines costs more.
-#[repr(align(64))]
-struct Room([u8; 256]);
-
-/// The same with a buffer that is used again for each message.
-fn pass_into<T, R>(bencher: Bencher<'_, '_>, items: &[T], work: impl Fn(&T, &mut [u8]) -> R) {
-    let round: Vec<&T> = items.iter().cycle().take(PASS).collect();
-    let mut room = Room([0; 256]);
-    bencher.counter(ItemsCount::new(PASS)).bench_local(|| {
-        for item in &round {
-            black_box(&work(black_box(item), black_box(&mut room.0[..])));
-        }
-    });
-}
-
-/// The same with a growable buffer, empty before each message.
-fn pass_onto<T, R>(bencher: Bencher<'_, '_>, items: &[T], work: impl Fn(&T, &mut BytesMut) -> R) {
-    let round: Vec<&T> = items.iter().cycle().take(PASS).collect();
-    let mut buffer = BytesMut::with_capacity(256);
-    bencher.counter(ItemsCount::new(PASS)).bench_local(|| {
-        for item in &round {
-            buffer.clear();
-            black_box(&work(black_box(item), black_box(&mut buffer)));
-        }
-    });
 }
 
 /// The byte order, of which the compiler learns nothing.

@@ -8,7 +8,7 @@ mod rows;
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
-use handover::testing::{tds5_codec, tds5_machines};
+use handover::testing::{repmgr_codec, tds5_codec, tds5_machines};
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
@@ -29,6 +29,10 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("tds5_target", tds5_machines::run_target),
     ("tds5_client", tds5_machines::run_client),
     ("tds5_parties", tds5_machines::run_parties),
+    ("repmgr_frames", repmgr_codec::run_frames),
+    ("repmgr_segments", repmgr_codec::run_segments),
+    ("repmgr_handshake", repmgr_codec::run_handshake),
+    ("repmgr_roundtrip", repmgr_codec::run_roundtrip),
 ];
 
 fn root() -> PathBuf {
@@ -82,6 +86,7 @@ macro_rules! replays {
 
 replays! { spice_link spice_data spice_roundtrip spice_source spice_target spice_client spice_parties }
 replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip tds5_server tds5_target tds5_client tds5_parties }
+replays! { repmgr_frames repmgr_segments repmgr_handshake repmgr_roundtrip }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]

@@ -8,9 +8,7 @@ pub(crate) mod hand;
 pub(crate) mod http;
 pub(crate) mod postcard;
 pub(crate) mod prost;
-
-/// Messages in one pass. A pass in microseconds is a message in nanoseconds.
-pub(crate) const PASS: usize = 1000;
+pub(crate) mod raw;
 
 /// Bytes in the body of every MIGRATE_BEGIN_SEAMLESS here.
 pub(crate) const BEGIN_SIZE: usize = 75;

@@ -133,9 +133,10 @@ pub struct Replication {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[doc(alias = "DB_CHANNEL->send_msg")]
 #[doc(alias = "DB_CHANNEL->send_request")]
-pub struct AppMessage {
-    /// What it consists of.
-    pub segments: Segments,
+pub struct AppMessage<S = Segments> {
+    /// What it consists of: [`Segments`] in a message that is kept or sent, a
+    /// [`SegmentTable`](super::segments::SegmentTable) in one that is only looked at.
+    pub segments: S,
     /// What the answer is to carry; 0 in a message without the wish for one.
     pub tag: u32,
     /// The largest answer in bytes, if [`MessageFlags::RESPONSE_LIMIT`] is set; else it means nothing.
@@ -170,7 +171,9 @@ impl AppMessage {
         flags.set(MessageFlags::RESPONSE_LIMIT, wanted.limit.is_some());
         Self { segments, tag: wanted.tag, limit: wanted.limit.unwrap_or_default(), flags }
     }
+}
 
+impl<S> AppMessage<S> {
     /// What the sender wants; `None` if no answer is wanted.
     #[must_use]
     pub fn wanted(&self) -> Option<Wanted> {

@@ -31,5 +31,5 @@ mod via;
 pub use header::Header;
 pub use host::{Host, SiteAddress};
 pub use ids::{AckPolicy, ConnectionFlags, ErrorCode, MessageFlags, MessageType, OwnMessageType, SiteStatus, Version};
-pub use segments::Segments;
+pub use segments::{SegmentTable, Segments};
 pub use via::Via;

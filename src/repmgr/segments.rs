@@ -8,11 +8,14 @@
 //! The table is read backwards from its end. Sent tables are always laid out in the same way: segments in order, each
 //! padded with zeros to a multiple of 8. Received ones may be laid out otherwise; see [`Segments::parse`].
 
+mod table;
+
 use crate::error::{DecodeError, EncodeError, to_u64};
-use crate::wire::{Encode, Writer, fits_u32, length_u32, parse, put, share};
+use crate::wire::{Encode, Writer, fits_u32, length_u32, put, share};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::hash::{Hash, Hasher};
+pub use table::SegmentTable;
 
 /// What stands in front of the table.
 const TERMINATOR: u32 = u32::MAX;
@@ -53,18 +56,18 @@ pub struct Segments(Layout);
 enum Layout {
     /// A data area with its table, as received and found in order.
     Block { block: Bytes, count: usize },
-    /// To be laid out.
-    Parts(Vec<Bytes>),
+    /// To be laid out, in so many bytes.
+    Parts { parts: Vec<Bytes>, size: usize },
 }
 
 impl Segments {
     /// No segments.
-    pub const EMPTY: Self = Self(Layout::Parts(Vec::new()));
+    pub const EMPTY: Self = Self(Layout::Parts { parts: Vec::new(), size: table_len(0) });
 
     /// One segment.
     #[must_use]
     pub fn one(segment: impl Into<Bytes>) -> Self {
-        Self(Layout::Parts(alloc::vec![segment.into()]))
+        Self::laid_out(alloc::vec![segment.into()])
     }
 
     /// Takes a data area with its table apart: the body of a bulk response. The number of segments is where the
@@ -76,18 +79,13 @@ impl Segments {
     /// # Errors
     /// There is no terminator, a segment lies outside of the data area, or the segments together are larger than it.
     pub fn parse(block: &Bytes) -> Result<Self, DecodeError> {
-        let count = count("Segments", block)?;
-        check("Segments", block, count)?;
+        let count = SegmentTable::parse(block)?.len();
         Ok(Self(Layout::Block { block: block.clone(), count }))
     }
 
     /// The same, if the number of segments is known: it must be that of the table.
     pub(crate) fn parse_counted(message: &'static str, block: Bytes, expected: u32) -> Result<Self, DecodeError> {
-        let count = usize::try_from(expected).unwrap_or(usize::MAX);
-        if table_len(count) > block.len() {
-            return Err(DecodeError::short(message, "segments", table_len(count), block.len()));
-        }
-        check(message, &block, count)?;
+        let count = SegmentTable::parse_counted(message, &block, expected)?.len();
         Ok(Self(Layout::Block { block, count }))
     }
 
@@ -95,7 +93,7 @@ impl Segments {
     pub(crate) fn block(&self) -> Option<&Bytes> {
         match &self.0 {
             Layout::Block { block, .. } => Some(block),
-            Layout::Parts(_) => None,
+            Layout::Parts { .. } => None,
         }
     }
 
@@ -104,7 +102,7 @@ impl Segments {
     pub fn len(&self) -> usize {
         match &self.0 {
             Layout::Block { count, .. } => *count,
-            Layout::Parts(parts) => parts.len(),
+            Layout::Parts { parts, .. } => parts.len(),
         }
     }
 
@@ -118,8 +116,8 @@ impl Segments {
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Bytes> {
         match &self.0 {
-            Layout::Block { block, count } => (index < *count).then(|| share(block, segment(block, index))),
-            Layout::Parts(parts) => parts.get(index).cloned(),
+            Layout::Block { block, count } => SegmentTable::of(block, *count).get(index).map(|part| share(block, part)),
+            Layout::Parts { parts, .. } => parts.get(index).cloned(),
         }
     }
 
@@ -127,8 +125,8 @@ impl Segments {
     #[must_use]
     pub fn slice(&self, index: usize) -> Option<&[u8]> {
         match &self.0 {
-            Layout::Block { block, count } => (index < *count).then(|| segment(block, index)),
-            Layout::Parts(parts) => parts.get(index).map(|part| &**part),
+            Layout::Block { block, count } => SegmentTable::of(block, *count).get(index),
+            Layout::Parts { parts, .. } => parts.get(index).map(|part| &**part),
         }
     }
 
@@ -152,98 +150,25 @@ impl Segments {
     #[must_use]
     pub fn is_canonical(&self) -> bool {
         let Layout::Block { block, count } = &self.0 else { return true };
+        let table = SegmentTable::of(block, *count);
         let mut at = 0_usize;
-        for index in 0..*count {
-            let slice = segment(block, index);
-            let end = at.saturating_add(slice.len());
-            let next = end.saturating_add(padding(slice.len()));
-            let pad = block.get(end..next);
-            if place(block, index).map(|(offset, _)| offset) != Some(at)
-                || !pad.is_some_and(|pad| pad.iter().all(|byte| *byte == 0))
-            {
+        for (segment, offset) in table.iter().zip(table.offsets()) {
+            let end = at.saturating_add(segment.len());
+            let next = end.saturating_add(padding(segment.len()));
+            let pad = table.area().get(end..next);
+            if to_u64(at) != u64::from(offset) || !pad.is_some_and(|pad| pad.iter().all(|byte| *byte == 0)) {
                 return false;
             }
             at = next;
         }
-        at.saturating_add(table_len(*count)) == block.len()
+        at == table.area().len()
     }
-}
 
-/// Offset and size of a segment, by the table at the end of `block`.
-#[inline]
-fn place(block: &[u8], index: usize) -> Option<(usize, usize)> {
-    let end = block.len().checked_sub(index.checked_mul(8)?)?;
-    let (_, words) = block.get(..end)?.split_last_chunk::<8>()?;
-    let [a, b, c, d, e, f, g, h] = *words;
-    let (size, offset) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-    Some((usize::try_from(offset).ok()?, usize::try_from(size).ok()?))
-}
-
-/// A segment of a block that was checked.
-#[inline]
-fn segment(block: &[u8], index: usize) -> &[u8] {
-    place(block, index).and_then(|(offset, size)| block.get(offset..)?.get(..size)).unwrap_or_default()
-}
-
-/// How many segments a table says there are: pairs from the end to the terminator. (A size of 2³²−1 would look like
-/// it, and cannot be: the data area would have to be that large.)
-fn count(message: &'static str, block: &[u8]) -> Result<usize, DecodeError> {
-    let mut left = block;
-    let mut count = 0_usize;
-    // A pair is an offset at the end and a size before it: the word at the end of the table proper is an offset.
-    loop {
-        let Some((rest, word)) = left.split_last_chunk::<4>() else {
-            return Err(DecodeError::short(message, "terminator", 4, left.len()));
-        };
-        if u32::from_be_bytes(*word) == TERMINATOR {
-            return Ok(count);
-        }
-        let Some((rest, _)) = rest.split_last_chunk::<4>() else {
-            return Err(DecodeError::short(message, "size", 4, rest.len()));
-        };
-        (left, count) = (rest, count.saturating_add(1));
-    }
-}
-
-/// Whether a block has room for the table, a terminator where it must be, and all segments in its data area.
-#[inline]
-fn check(message: &'static str, block: &[u8], count: usize) -> Result<(), DecodeError> {
-    let Some((area, table)) = block.len().checked_sub(table_len(count)).and_then(|at| block.split_at_checked(at))
-    else {
-        return Err(DecodeError::short(message, "table", table_len(count), block.len()));
-    };
-    let Ok((mut pairs, terminator)) = parse::array::<4>(table) else {
-        return Err(DecodeError::short(message, "terminator", 4, table.len()));
-    };
-    if u32::from_be_bytes(terminator) != TERMINATOR {
-        let reason = "the table has more segments than were announced, or no end";
-        return Err(DecodeError::invalid(message, "terminator", reason, u64::from(u32::from_be_bytes(terminator))));
-    }
-    let area = to_u64(area.len());
-    let mut sum = 0_u64;
-    while let Ok((rest, [a, b, c, d, e, f, g, h])) = parse::array::<8>(pairs) {
-        pairs = rest;
-        let (size, offset) = (u64::from(u32::from_be_bytes([a, b, c, d])), u64::from(u32::from_be_bytes([e, f, g, h])));
-        let end = offset.saturating_add(size);
-        if end > area {
-            return Err(outside(message, offset, size, area));
-        }
-        sum = sum.saturating_add(size);
-    }
-    if sum > area {
-        let reason = "the segments are larger than what they are in";
-        return Err(DecodeError::invalid(message, "size", reason, sum));
-    }
-    Ok(())
-}
-
-#[cold]
-fn outside(message: &'static str, offset: u64, size: u64, area: u64) -> DecodeError {
-    let reason = "reaches beyond the data area";
-    if offset > area {
-        DecodeError::invalid(message, "offset", reason, offset)
-    } else {
-        DecodeError::invalid(message, "size", reason, size)
+    fn laid_out(parts: Vec<Bytes>) -> Self {
+        let size = parts.iter().fold(table_len(parts.len()), |sum, part| {
+            sum.saturating_add(part.len()).saturating_add(padding(part.len()))
+        });
+        Self(Layout::Parts { parts, size })
     }
 }
 
@@ -252,9 +177,7 @@ impl Encode for Segments {
     fn encoded_len(&self) -> usize {
         match &self.0 {
             Layout::Block { block, .. } => block.len(),
-            Layout::Parts(parts) => parts.iter().fold(table_len(parts.len()), |sum, part| {
-                sum.saturating_add(part.len()).saturating_add(padding(part.len()))
-            }),
+            Layout::Parts { size, .. } => *size,
         }
     }
 
@@ -268,7 +191,7 @@ impl Encode for Segments {
         use crate::wire::ByteOrder::Big;
         let parts = match &self.0 {
             Layout::Block { block, .. } => return writer.put(block),
-            Layout::Parts(parts) => parts,
+            Layout::Parts { parts, .. } => parts,
         };
         let mut at = 0_usize;
         for part in parts {
@@ -286,13 +209,13 @@ impl Encode for Segments {
 
 impl<T: Into<Bytes>> FromIterator<T> for Segments {
     fn from_iter<I: IntoIterator<Item = T>>(parts: I) -> Self {
-        Self(Layout::Parts(parts.into_iter().map(Into::into).collect()))
+        Self::laid_out(parts.into_iter().map(Into::into).collect())
     }
 }
 
 impl From<Vec<Bytes>> for Segments {
     fn from(parts: Vec<Bytes>) -> Self {
-        Self(Layout::Parts(parts))
+        Self::laid_out(parts)
     }
 }
 

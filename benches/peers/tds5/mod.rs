@@ -6,9 +6,8 @@
 pub(crate) mod bare;
 pub(crate) mod hand;
 pub(crate) mod postcard;
-
-/// Messages in one pass. A pass in microseconds is a message in nanoseconds.
-pub(crate) const PASS: usize = 1000;
+#[path = "../raw.rs"]
+pub(crate) mod raw;
 
 /// What a request to migrate says.
 #[derive(Clone, Debug)]

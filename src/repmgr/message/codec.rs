@@ -4,7 +4,7 @@ use super::{AppMessage, AppResponse, Message, Permanent, Replication, ResponseEr
 use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::repmgr::header::Header;
 use crate::repmgr::ids::{ErrorCode, MessageFlags, MessageType};
-use crate::repmgr::segments::Segments;
+use crate::repmgr::segments::{SegmentTable, Segments};
 use crate::wire::{ByteOrder::Big, Encode, Writer, fits_u32, fixed, length_u32, put};
 use bytes::Bytes;
 
@@ -57,20 +57,38 @@ impl AppMessage {
     /// The body is too short, or the table is not one of `count` segments within the body: see [`Segments::parse`].
     #[inline]
     pub fn parse(count: u32, mut body: Bytes) -> Result<Self, DecodeError> {
-        const MESSAGE: &str = "AppMessage";
-        let Some(block) = body.len().checked_sub(Self::METADATA_SIZE) else {
-            return Err(DecodeError::short(MESSAGE, "metadata", Self::METADATA_SIZE, body.len()));
-        };
-        let metadata = body.get(block..).unwrap_or_default();
-        let (_, (tag, limit, flags)) = fixed!(in Big; MESSAGE, metadata, { tag: u32, limit: u32, flags: u32 });
-        body.truncate(block);
-        let segments = Segments::parse_counted(MESSAGE, body, count)?;
+        let (block, metadata) = split(&body)?;
+        let (_, (tag, limit, flags)) = fixed!(in Big; "AppMessage", metadata, { tag: u32, limit: u32, flags: u32 });
+        body.truncate(block.len());
+        let segments = Segments::parse_counted("AppMessage", body, count)?;
         Ok(Self { segments, tag, limit, flags: MessageFlags::from_bits_retain(flags) })
     }
 
     fn body_len(&self) -> usize {
         self.segments.encoded_len().saturating_add(Self::METADATA_SIZE)
     }
+}
+
+impl<'a> AppMessage<SegmentTable<'a>> {
+    /// The same, borrowed.
+    ///
+    /// # Errors
+    /// As [`AppMessage::parse`].
+    #[inline]
+    pub fn decode(count: u32, body: &'a [u8]) -> Result<Self, DecodeError> {
+        let (block, metadata) = split(body)?;
+        let (_, (tag, limit, flags)) = fixed!(in Big; "AppMessage", metadata, { tag: u32, limit: u32, flags: u32 });
+        let segments = SegmentTable::parse_counted("AppMessage", block, count)?;
+        Ok(Self { segments, tag, limit, flags: MessageFlags::from_bits_retain(flags) })
+    }
+}
+
+/// The segments with their table, and the metadata.
+#[inline]
+fn split(body: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+    let size = AppMessage::METADATA_SIZE;
+    let block = body.len().checked_sub(size).and_then(|block| body.split_at_checked(block));
+    block.ok_or_else(|| DecodeError::short("AppMessage", "metadata", size, body.len()))
 }
 
 /// The message, with its header.
