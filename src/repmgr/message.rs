@@ -171,16 +171,6 @@ impl AppMessage {
         flags.set(MessageFlags::RESPONSE_LIMIT, wanted.limit.is_some());
         Self { segments, tag: wanted.tag, limit: wanted.limit.unwrap_or_default(), flags }
     }
-}
-
-impl<S> AppMessage<S> {
-    /// What the sender wants; `None` if no answer is wanted.
-    #[must_use]
-    pub fn wanted(&self) -> Option<Wanted> {
-        let has = |flag| self.flags.contains(flag);
-        let limit = has(MessageFlags::RESPONSE_LIMIT).then_some(self.limit);
-        has(MessageFlags::REQUEST).then_some(Wanted { tag: self.tag, bulk: has(MessageFlags::BULK), limit })
-    }
 
     /// Whether a message of these segments keeps to the bounds, so that a peer with the same ones takes it.
     pub(super) fn check_bounds(segments: &Segments, limits: &RepmgrLimits) -> Result<(), Misuse> {
@@ -193,6 +183,16 @@ impl<S> AppMessage<S> {
             return refuse("message", to_u64(limits.message), size);
         }
         Ok(())
+    }
+}
+
+impl<S> AppMessage<S> {
+    /// What the sender wants; `None` if no answer is wanted.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        let has = |flag| self.flags.contains(flag);
+        let limit = has(MessageFlags::RESPONSE_LIMIT).then_some(self.limit);
+        has(MessageFlags::REQUEST).then_some(Wanted { tag: self.tag, bulk: has(MessageFlags::BULK), limit })
     }
 }
 

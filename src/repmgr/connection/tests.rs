@@ -225,51 +225,46 @@ fn who_has_no_priority_does_not_say_that_it_is_electable() {
     assert_eq!(flags_of(listener.outputs()), ConnectionFlags::empty());
 }
 
-/// spec/repmgr.md 2.3, as measured: what is proposed, what a listener chooses that knows everything, and one that
-/// serves channels only.
+/// spec/repmgr.md 2.3: what is proposed, and whether version 4 comes of it, without which there are no channels.
 #[test]
-fn a_listener_selects_the_version_as_libdb_does() {
-    let proposed = [
-        (1, 4, Some(4)),
-        (4, 4, Some(4)),
-        (2, 9, Some(4)),
-        (1, 3, Some(3)),
-        (1, 2, Some(2)),
-        (1, 1, None),
-        (5, 9, None),
-        (0, 0, None),
-    ];
-    for (min, max, all) in proposed {
-        for (versions, expected) in [(VersionRange::ALL, all), (VersionRange::CHANNELS, all.filter(|all| *all == 4))] {
+fn a_listener_settles_version_4_or_closes_without_a_word() {
+    for (min, max, expected) in [
+        (1, 4, true),
+        (4, 4, true),
+        (2, 9, true),
+        (1, 3, false),
+        (1, 2, false),
+        (1, 1, false),
+        (5, 9, false),
+        (0, 0, false),
+    ] {
+        for versions in [VersionRange::ALL, VersionRange::CHANNELS] {
             let mut bench = Bench::accept(Config { versions, ..config() });
             bench.message(proposal(min, max)).unwrap();
             let outputs = bench.outputs();
-            let chosen = match outputs.first() {
-                Some(Output::Send(Message::Handshake(Handshake::Confirmation(confirmation)))) => {
-                    assert_eq!(confirmation.site.control.version(), confirmation.version);
-                    Some(confirmation.version.0)
-                }
-                _ => None,
-            };
-            assert_eq!(chosen, expected, "({min}, {max}) for {versions:?}");
-            if expected.is_none() {
-                // Closed without a word.
-                assert_eq!(outputs, [Output::Close, closed(CloseReason::Version)]);
+            if expected {
+                let [Output::Send(Message::Handshake(Handshake::Confirmation(confirmation)))] = &outputs[..] else {
+                    panic!("({min}, {max}): {outputs:?}")
+                };
+                assert_eq!((confirmation.version, confirmation.site.control.version()), (Version::V4, Version::V4));
+                assert_eq!(bench.connection.version(), Some(Version::V4));
+            } else {
+                assert_eq!(outputs, [Output::Close, closed(CloseReason::Version)], "({min}, {max}) for {versions:?}");
             }
         }
     }
 }
 
 #[test]
-fn a_dialler_takes_no_version_that_it_has_not_proposed() {
-    let ranges = [(VersionRange::CHANNELS, 4..=4), (VersionRange::ALL, 3..=4)];
-    for (versions, fine) in ranges {
+fn a_dialler_takes_version_4_only_and_only_if_it_has_proposed_it() {
+    let three = VersionRange { min: Version::V3, max: Version::V3 };
+    for (versions, fine) in [(VersionRange::CHANNELS, true), (VersionRange::ALL, true), (three, false)] {
         for version in 0..=6 {
             let mut bench = Bench::dial(Config { versions, ..config() });
             bench.give(Input::Opened).unwrap();
             bench.outputs();
             bench.message(confirmation(version)).unwrap();
-            assert_eq!(bench.connection.is_ready(), fine.contains(&version), "{version} of {versions:?}");
+            assert_eq!(bench.connection.is_ready(), fine && version == 4, "{version} of {versions:?}");
             if !bench.connection.is_ready() {
                 assert_eq!(bench.outputs(), [Output::Close, closed(CloseReason::Version)]);
             }
@@ -306,25 +301,6 @@ fn who_wants_to_replicate_is_told_that_it_is_no_member() {
         let mut bench = Bench::at(State::Introducing);
         bench.message(parameters(4, flags)).unwrap();
         assert_eq!(bench.outputs(), [sent(reject()), Output::Close, closed(CloseReason::NotAChannel)], "{flags:?}");
-    }
-}
-
-/// The reject came with version 4, the flag of a channel with version 3.
-#[test]
-fn older_versions_have_no_reject_and_version_2_no_channels() {
-    for (version, flags, ready) in [
-        (3, ConnectionFlags::APP_CHANNEL, true),
-        (3, ConnectionFlags::empty(), false),
-        (2, ConnectionFlags::APP_CHANNEL, false),
-    ] {
-        let mut bench = Bench::accept(Config { versions: VersionRange::ALL, ..config() });
-        bench.message(proposal(1, version)).unwrap();
-        bench.outputs();
-        bench.message(parameters(version, flags)).unwrap();
-        assert_eq!(bench.connection.is_ready(), ready);
-        if !ready {
-            assert_eq!(bench.outputs(), [Output::Close, closed(CloseReason::NotAChannel)]);
-        }
     }
 }
 
