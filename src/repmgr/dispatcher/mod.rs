@@ -108,6 +108,11 @@ impl Dispatcher {
         self.incoming.len()
     }
 
+    /// Where a message or request that is not finished has come from.
+    pub(super) fn link_of(&self, handle: Handle) -> Option<LinkId> {
+        self.incoming.get(&handle).map(|incoming| incoming.link)
+    }
+
     /// Whether nothing may come from a link now.
     #[must_use]
     pub fn is_paused(&self, link: LinkId) -> bool {
