@@ -59,6 +59,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#if DB_VERSION_MAJOR != 5 || DB_VERSION_MINOR != 3
+#error "the tests know what version 5.3 does"
+#endif
+
 #define CHANNELS 16
 #define SEGMENTS 70000
 #define NUMBERS (1 << 20)
