@@ -258,7 +258,8 @@ fn a_listener_settles_version_4_or_closes_without_a_word() {
 #[test]
 fn a_dialler_takes_version_4_only_and_only_if_it_has_proposed_it() {
     let three = VersionRange { min: Version::V3, max: Version::V3 };
-    for (versions, fine) in [(VersionRange::CHANNELS, true), (VersionRange::ALL, true), (three, false)] {
+    let more = VersionRange { min: Version::V4, max: Version(9) };
+    for (versions, fine) in [(VersionRange::CHANNELS, true), (VersionRange::ALL, true), (three, false), (more, true)] {
         for version in 0..=6 {
             let mut bench = Bench::dial(Config { versions, ..config() });
             bench.give(Input::Opened).unwrap();

@@ -91,6 +91,8 @@ struct Link {
     /// The channel that has dialled it, and its number there.
     channel: Option<(ChannelId, LinkId)>,
     deadline: Option<Instant>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 #[derive(Clone, Debug)]
