@@ -242,9 +242,10 @@ impl SiteEndpoint {
                 Who::Link(link) => self.feed_link(now, link, connection::Input::Timeout),
                 Who::Channel(channel) => self.feed_channel(now, channel, channel::Input::Timeout),
             };
-            result = result.and(done);
+            // A link and its channel may be due together: the one is to hear of the other before its own turn.
+            result = self.pump(now, result.and(done));
         }
-        self.pump(now, result)
+        result
     }
 
     /// A wish of the application.
