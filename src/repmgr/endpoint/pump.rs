@@ -340,10 +340,14 @@ impl SiteEndpoint {
         if let Some(SiteOutput::Transmit { link, bytes }) = self.outputs.back_mut()
             && *link == id
         {
-            return message.encode_to(bytes).map_err(failed);
+            let before = bytes.len();
+            message.encode_to(bytes).map_err(failed)?;
+            self.undrained = self.undrained.saturating_add(bytes.len().saturating_sub(before));
+            return Ok(());
         }
         let mut bytes = BytesMut::new();
         message.encode_to(&mut bytes).map_err(failed)?;
+        self.undrained = self.undrained.saturating_add(bytes.len());
         self.outputs.push_back(SiteOutput::Transmit { link: id, bytes });
         Ok(())
     }
