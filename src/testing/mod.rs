@@ -35,9 +35,11 @@
 mod choices;
 pub mod chunking;
 pub mod contract;
+mod must;
 mod pipe;
 pub mod repmgr;
 pub mod repmgr_codec;
+pub mod repmgr_machines;
 mod rng;
 pub mod simulator;
 pub mod spice;

@@ -175,6 +175,11 @@ impl SiteEndpoint {
         &self.dispatcher
     }
 
+    /// The links that there are.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.links.keys().copied()
+    }
+
     /// Whether a link in an event of the dispatcher is the way from one of this site's own channels.
     #[must_use]
     pub fn is_local(&self, link: LinkId) -> bool {
