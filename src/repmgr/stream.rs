@@ -21,6 +21,9 @@
 //! # Ok::<(), handover::error::DecodeError>(())
 //! ```
 
+#[cfg(feature = "tokio-util")]
+mod codec;
+
 use super::handshake::{Handshake, VersionRange};
 use super::header::Header;
 use super::ids::{ErrorCode, MessageType, OwnMessageType, Version};
