@@ -126,6 +126,7 @@ fn requests_to_a_site_that_has_stopped_say_whether_they_were_on_their_way() {
     let load = pattern(30_000);
     let mut requests = Vec::new();
     for n in 1.. {
+        assert!(n < 10_000, "there is room for everything");
         let (id, segments) = (RequestId(n + 100), parts([format!("#a{n}").as_bytes(), &load]));
         let request = SiteCommand::Request { channel, id, segments, options: within(1000) };
         if ours.try_command(request).is_err() {

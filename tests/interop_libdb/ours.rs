@@ -455,6 +455,7 @@ impl Ours {
         self.with(move |_, behaving| behaving.floods.insert(channel, flood));
         let turn = move |site: &mut Hand<'_>, behaving: &mut Behaving| {
             if behaving.flood(site, channel, 16) {
+                assert!(behaving.floods[&channel].next < 20_000, "there is room for everything");
                 return None;
             }
             let flood = behaving.floods.get_mut(&channel)?;

@@ -135,8 +135,8 @@ impl Connection {
 
     fn confirmed(&mut self, Confirmation { version, site, .. }: Confirmation) {
         let versions = self.config.versions;
-        // Older ones have no messages of applications.
-        if version < versions.min.max(Version::V4) || version > versions.max {
+        // Older ones have no messages of applications, and newer ones are not known.
+        if version != Version::V4 || !versions.contains(version) {
             return self.finish(TableEvent::Refused, CloseReason::Version);
         }
         let ours = self.config.identity.parameters(version, ConnectionFlags::APP_CHANNEL);

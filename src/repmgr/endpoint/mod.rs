@@ -10,7 +10,7 @@ pub use types::{ChannelId, LinkEvent, SiteCommand, SiteConfig, SiteEvent, SiteOu
 
 use super::channel::{self, Channel, Master, State as ChannelState, To};
 use super::connection::{self, Connection};
-use super::dispatcher::{self, Dispatcher};
+use super::dispatcher::{self, Dispatcher, Handle};
 use super::message::AppMessage;
 use super::stream::{MessageStream, Side};
 use crate::error::{Error, Limit, Misuse, to_u64};
@@ -71,6 +71,8 @@ pub struct SiteEndpoint {
     deadlines: BTreeSet<(Instant, Who)>,
     /// Which machines may have outputs.
     dirty: VecDeque<Who>,
+    /// Which links may have messages that can be taken.
+    reading: VecDeque<LinkId>,
     outputs: VecDeque<SiteOutput>,
 }
 
@@ -89,6 +91,8 @@ struct Link {
     /// The channel that has dialled it, and its number there.
     channel: Option<(ChannelId, LinkId)>,
     deadline: Option<Instant>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 #[derive(Clone, Debug)]
@@ -96,9 +100,20 @@ struct Slot {
     channel: Channel,
     /// Its links, by its own numbers.
     links: BTreeMap<LinkId, LinkId>,
+    /// Those that are over, until the channel has said what it has to say of them.
+    gone: BTreeMap<LinkId, LinkId>,
     /// Stands for the way to this site itself.
     local: LinkId,
     deadline: Option<Instant>,
+}
+
+impl Slot {
+    /// The link is not this channel's any more.
+    fn give_up(&mut self, number: LinkId) -> Option<LinkId> {
+        let link = self.links.remove(&number)?;
+        self.gone.insert(number, link);
+        Some(link)
+    }
 }
 
 /// The way from a channel to this site itself.
@@ -125,6 +140,7 @@ impl SiteEndpoint {
             locals: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             dirty: VecDeque::new(),
+            reading: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -169,13 +185,14 @@ impl SiteEndpoint {
     /// A transport that was asked for is there.
     ///
     /// # Errors
-    /// None today.
+    /// It is there already.
     pub fn connected(&mut self, now: Instant, link: LinkId) -> Result<(), EndpointError> {
         let result = self.feed_link(now, link, connection::Input::Opened);
         self.pump(now, result)
     }
 
-    /// A transport could not be opened, has closed, or has broken.
+    /// A transport could not be opened, has closed, or has broken. What has come on it and was not taken is lost: the end
+    /// of a link that is paused is to be read, like all before it, when it is resumed.
     ///
     /// # Errors
     /// None today.
@@ -189,11 +206,11 @@ impl SiteEndpoint {
     /// # Errors
     /// The peer has sent what it may not. The link is closed.
     pub fn received(&mut self, now: Instant, link: LinkId, data: &[u8]) -> Result<(), EndpointError> {
-        if let Some(link) = self.links.get_mut(&link) {
-            link.incoming.push(data);
+        if let Some(found) = self.links.get_mut(&link) {
+            found.incoming.push(data);
+            self.reading.push_back(link);
         }
-        let result = self.take_messages(now, link);
-        self.pump(now, result)
+        self.pump(now, Ok(()))
     }
 
     /// What is written on a link now would have to wait: bytes of which there are many have not been written.
@@ -251,9 +268,9 @@ impl SiteEndpoint {
             SiteCommand::Answer { handle, segments } => {
                 self.dispatch(now, dispatcher::Input::Answer { handle, segments })
             }
-            SiteCommand::Reply { handle, segments } => {
-                self.dispatch(now, dispatcher::Input::Reply { handle, segments })
-            }
+            SiteCommand::Reply { handle, segments } => self
+                .check_reply(handle)
+                .and_then(|()| self.dispatch(now, dispatcher::Input::Reply { handle, segments })),
             SiteCommand::Finish(handle) => self.dispatch(now, dispatcher::Input::Finish(handle)),
             SiteCommand::AnswerMembership { link, answer } => {
                 self.on_accepted(now, link, connection::Input::AnswerMembership(answer))
@@ -271,7 +288,8 @@ impl SiteEndpoint {
         let follows = to == To::Master;
         self.locals.insert(local, Local { channel: id, waiting: VecDeque::new(), closing: false });
         let channel = Channel::new(self.config.channel.clone(), to);
-        self.channels.insert(id, Slot { channel, links: BTreeMap::new(), local, deadline: None });
+        self.channels
+            .insert(id, Slot { channel, links: BTreeMap::new(), gone: BTreeMap::new(), local, deadline: None });
         if follows { self.feed_channel(now, id, channel::Input::Master(self.master.clone())) } else { Ok(()) }
     }
 
@@ -299,6 +317,17 @@ impl SiteEndpoint {
             return Err(Error::from(Misuse::Limit(full)).into());
         }
         self.feed_channel(now, id, input)
+    }
+
+    /// What is said to this site itself must find room here.
+    fn check_reply(&self, handle: Handle) -> Result<(), EndpointError> {
+        let local = self.dispatcher.link_of(handle).and_then(|link| self.locals.get(&link));
+        let (limit, got) = (self.config.dispatcher.limits.held_messages, local.map_or(0, |local| local.waiting.len()));
+        if got < limit || local.is_none() {
+            return Ok(());
+        }
+        let (limit, got) = (to_u64(limit), to_u64(got.saturating_add(1)));
+        Err(Error::from(Misuse::Limit(Limit { what: "held_messages", limit, got })).into())
     }
 
     fn on_accepted(&mut self, now: Instant, id: LinkId, input: connection::Input) -> Result<(), EndpointError> {
