@@ -111,48 +111,6 @@ fn tds5_codecs_carry_a_login_and_a_migration() {
 }
 
 #[test]
-fn repmgr_codecs_carry_a_channel() {
-    use handover::limits::RepmgrLimits;
-    use handover::repmgr::handshake::{
-        Confirmation, Control, Handshake, Parameters, Proposal, SiteParameters, VersionRange,
-    };
-    use handover::repmgr::message::{AppMessage, AppResponse, Message, ResponseError, Wanted};
-    use handover::repmgr::stream::{MessageStream, Side};
-    use handover::repmgr::{AckPolicy, ConnectionFlags, ErrorCode, Host, Segments};
-
-    // Each reads what the other side says, and writes its own.
-    let limits = RepmgrLimits::DEFAULT;
-    let mut dialler = MessageStream::new(Side::Listener, VersionRange::CHANNELS, &limits);
-    let mut listener = MessageStream::new(Side::Dialler, VersionRange::CHANNELS, &limits);
-    let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
-    let wanted = Wanted { tag: 1, bulk: false, limit: None };
-    let said: [Message; 3] = [
-        Handshake::from(Proposal::new(Host::EMPTY, 0, 0, VersionRange::CHANNELS)).into(),
-        Handshake::from(Parameters::channel(Host::EMPTY, 0)).into(),
-        AppMessage::request(Segments::one("balance?"), wanted).into(),
-    ];
-    for message in said {
-        dialler.encode(message.clone(), &mut up).unwrap();
-        assert_eq!(listener.decode(&mut up).unwrap(), Some(message));
-        assert_eq!(listener.decode(&mut up).unwrap(), None);
-    }
-    let control = Control::v4(AckPolicy::QUORUM, ConnectionFlags::ELECTABLE);
-    let site = SiteParameters::new(Host::EMPTY, 5000, control);
-    let answers: [Message; 2] = [Handshake::from(Confirmation::new(site)).into(), AppResponse::single(1, "12").into()];
-    for message in answers {
-        listener.encode(message.clone(), &mut down).unwrap();
-        assert_eq!(dialler.decode(&mut down).unwrap(), Some(message));
-    }
-    assert!(listener.encode(ResponseError { tag: 1, code: ErrorCode::NONE }.into(), &mut down).is_err());
-    assert!(down.is_empty() && dialler.decode_eof(&mut down).unwrap().is_none());
-    down.extend_from_slice(b"\x06\0");
-    assert!(dialler.decode_eof(&mut down).unwrap_err().to_string().contains("end of file"));
-    down.extend_from_slice(b"\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0");
-    assert!(dialler.decode_eof(&mut down).unwrap().is_some());
-    assert!(dialler.decode(&mut down).unwrap_err().to_string().contains("Header.type"));
-}
-
-#[test]
 fn messages_survive_serde() {
     use handover::tds5::migration::{Address, Request};
     use handover::tds5::token::{Eed, Token};

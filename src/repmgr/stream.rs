@@ -21,9 +21,6 @@
 //! # Ok::<(), handover::error::DecodeError>(())
 //! ```
 
-#[cfg(feature = "tokio-util")]
-mod codec;
-
 use super::handshake::{Handshake, VersionRange};
 use super::header::Header;
 use super::ids::{ErrorCode, MessageType, OwnMessageType, Version};
