@@ -215,6 +215,24 @@ fn every_kind_of_message_comes_up() {
     assert!((0..8).all(|count| counts.contains(&count)) && counts.iter().any(|count| *count >= 2000), "{counts:?}");
 }
 
+/// With nothing to decide on, the simplest value comes; with something, others do.
+#[test]
+fn values_are_arbitrary() {
+    use arbitrary::{Arbitrary, Unstructured};
+    let mut rng = Rng::new(8);
+    let mut seen = BTreeSet::new();
+    assert!(Message::arbitrary(&mut Unstructured::new(&[])).is_ok());
+    for _ in 0..200 {
+        let bytes = rng.bytes(200);
+        let mut unstructured = Unstructured::new(&bytes);
+        let message = Message::arbitrary(&mut unstructured).unwrap();
+        assert!(unstructured.len() < 200, "the rest is for what comes next");
+        seen.insert(message.name());
+        encodes(&Handshake::arbitrary(&mut unstructured).unwrap());
+    }
+    assert_eq!(seen.len(), 8);
+}
+
 /// The properties above mean something only if much of what they try is accepted, and much is not.
 #[test]
 fn damaged_messages_are_sometimes_accepted() {

@@ -71,8 +71,8 @@ pub struct MessageStream {
 }
 
 impl MessageStream {
-    /// One direction of a connection, from its first byte. `versions` are those that the other end speaks: whoever
-    /// reads this.
+    /// One direction of a connection, from its first byte. `versions` are those of the end that reads it: what a
+    /// listener can choose from, or what a dialler has proposed.
     #[must_use]
     pub const fn new(side: Side, versions: VersionRange, limits: &RepmgrLimits) -> Self {
         let stage = match side {

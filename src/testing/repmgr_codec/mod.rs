@@ -159,7 +159,8 @@ pub fn run_segments(bytes: &[u8]) {
             any::damaged(block, &mut choices)
         }
         _ => {
-            let segments = any::segments(&mut choices);
+            // Thousands are for `run_roundtrip`.
+            let segments: Segments = any::segments(&mut choices).iter().take(60).collect();
             let block = segments.to_vec().expect("they are short");
             check_block(&block, &segments.iter().collect::<Vec<_>>());
             changed(&block, rest(&mut choices))
@@ -197,6 +198,10 @@ pub fn run_segments(bytes: &[u8]) {
         let header = [&[5][..], &(body.len() as u32).to_be_bytes(), &announced.to_be_bytes()].concat();
         assert_eq!(message.to_vec(), Ok([header, body].concat()), "P1");
         assert_eq!(message.wanted().is_some(), form & 2 != 0, "only a request wants an answer");
+    }
+    if block.len() > 1500 {
+        // Byte by byte it would take its time.
+        return;
     }
     let whole = [&[5][..], &(block.len() as u32 + 12).to_be_bytes(), &count.to_be_bytes(), &block, &[0; 12]].concat();
     judge(Direction::Established(Version::V4), NONE, &whole, &[9, block.len()]);

@@ -49,18 +49,19 @@ pub(super) fn segments(block: &[u8], count: Option<u128>) -> Option<Vec<&[u8]>> 
 
 /// The block that a sender with aligned buffers makes of segments.
 pub(super) fn canonical(segments: &[&[u8]]) -> Vec<u8> {
-    let (mut area, mut table) = (Vec::new(), Vec::new());
+    let (mut area, mut places) = (Vec::new(), Vec::new());
     for segment in segments {
-        let mut pair = (segment.len() as u32).to_be_bytes().to_vec();
-        pair.extend((area.len() as u32).to_be_bytes());
-        table.splice(0..0, pair);
+        places.push((area.len() as u32, segment.len() as u32));
         area.extend_from_slice(segment);
         while !area.len().is_multiple_of(8) {
             area.push(0);
         }
     }
     area.extend([0xff; 4]);
-    area.extend(table);
+    for (offset, size) in places.into_iter().rev() {
+        area.extend(size.to_be_bytes());
+        area.extend(offset.to_be_bytes());
+    }
     area
 }
 
