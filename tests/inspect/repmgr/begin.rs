@@ -125,8 +125,12 @@ fn what_is_malformed_ends_its_stream() {
             "{bytes}: {fault}"
         );
     }
-    // No version in common.
-    let run = repmgr(&[], &conversation("versions.jsonl", "02000000000000000b7800000000050000000900", ""));
-    assert_eq!((run.status, run.records().len()), (Some(1), 1), "{}", run.out);
-    assert_eq!(run.records()[0]["error"]["kind"], "unsupported");
+    // No version in common: that is not malformed, but nothing can come behind it.
+    let proposal = "02000000000000000b7800000000050000000900";
+    let run = repmgr(&["--verify"], &conversation("versions.jsonl", proposal, ""));
+    assert_eq!((run.status, run.records().len()), (Some(0), 1), "{}", run.out);
+    assert_eq!(run.records()[0]["fields"]["max"], 9);
+    let run = repmgr(&[], &conversation("versions.jsonl", &[proposal, PARAMETERS].concat(), ""));
+    assert_eq!((run.status, run.records().len()), (Some(1), 2), "{}", run.out);
+    assert_eq!(run.records()[1]["error"]["kind"], "invalid");
 }
