@@ -5,7 +5,10 @@
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
 use handover::error::DecodeError;
-use handover::limits::SpiceLimits;
+use handover::limits::{RepmgrLimits, SpiceLimits};
+use handover::repmgr::message::{AppMessage, AppResponse, Message as RepmgrMessage, ResponseError, Wanted};
+use handover::repmgr::stream::MessageStream;
+use handover::repmgr::{ErrorCode, Segments, Version};
 use handover::spice::common::Ping;
 use handover::spice::connection::{ClientConnection, ClientEvent, ServerConnection, ServerEvent};
 use handover::spice::link::{LinkReply, PublicKey, Ticket};
@@ -15,7 +18,7 @@ use handover::spice::{
 };
 use handover::tds5::migration::{Address, Migration, Options, Request};
 use handover::tds5::token::{Token, walk};
-use handover::wire::{ByteOrder, Encode};
+use handover::wire::{ByteOrder, Encode, Framer, StreamDecode};
 use std::hint::black_box;
 
 const MAIN: ChannelType = ChannelType::MAIN;
@@ -223,4 +226,113 @@ fn decoding_borrowed_tokens_allocates_nothing() {
         assert!(walk.next().is_none());
     });
     assert_eq!(decoded, 0);
+}
+
+/// A request of four segments, its answer, and an error.
+fn repmgr_messages() -> [RepmgrMessage; 3] {
+    let segments = || Segments::from_iter(["account", "", "42", "a segment that is longer than all the others"]);
+    let wanted = Wanted { tag: 7, bulk: true, limit: Some(4096) };
+    [
+        AppMessage::request(segments(), wanted).into(),
+        AppResponse::bulk(7, &segments()).unwrap().into(),
+        ResponseError { tag: 7, code: ErrorCode::KEY_EMPTY }.into(),
+    ]
+}
+
+fn repmgr_stream() -> MessageStream {
+    MessageStream::established(Version::V4, &RepmgrLimits::DEFAULT)
+}
+
+#[test]
+fn encoding_segments_allocates_nothing() {
+    let (mut room, mut buffer) = ([0; 512], BytesMut::with_capacity(4096));
+    for message in repmgr_messages() {
+        assert_eq!(allocations(|| message.encode(&mut room).unwrap()), 0, "{}", message.name());
+        assert_eq!(allocations(|| message.encode_to(&mut buffer).unwrap()), 0, "{}", message.name());
+        assert_eq!(allocations(|| message.encode(&mut []).is_err()), 0, "{}", message.name());
+    }
+}
+
+/// The first message that is taken off a buffer makes the buffer shareable; that is all.
+#[test]
+fn decoding_segments_allocates_nothing() {
+    for message in repmgr_messages() {
+        let (mut src, mut stream) = (BytesMut::new(), repmgr_stream());
+        (0..3).for_each(|_| message.encode_to(&mut src).unwrap());
+        let first = allocations(|| stream.decode_next(&mut src).unwrap().unwrap());
+        assert!(first <= 1, "{}: {first}", message.name());
+        let decoded = allocations(|| {
+            let message = stream.decode_next(&mut src).unwrap().unwrap();
+            if let RepmgrMessage::App(AppMessage { segments, .. }) = &message {
+                assert_eq!(segments.slices().map(<[u8]>::len).sum::<usize>(), segments.payload_len());
+                assert!(segments.iter().map(|segment| black_box(segment).len()).eq([7, 0, 2, 44]));
+            }
+            message
+        });
+        assert_eq!(decoded, 0, "{}", message.name());
+        // One whose first offset is wrong, or whose type is.
+        let at = if matches!(message, RepmgrMessage::App(_)) { src.len() - 16 } else { 0 };
+        src[at] ^= 0x80;
+        let refused = allocations(|| stream.decode_next(&mut src).is_err());
+        assert_eq!(refused, 0, "{}", message.name());
+    }
+}
+
+#[test]
+fn looking_at_segments_allocates_nothing() {
+    let bytes = repmgr_messages()[0].to_vec().unwrap();
+    let looked = allocations(|| {
+        let message = AppMessage::decode(4, black_box(&bytes[9..])).unwrap();
+        assert!(message.segments.iter().map(<[u8]>::len).eq([7, 0, 2, 44]));
+        assert_eq!(message.wanted().and_then(|wanted| wanted.limit), Some(4096));
+    });
+    assert_eq!(looked, 0);
+    for end in 9..bytes.len() {
+        assert_eq!(allocations(|| AppMessage::decode(4, black_box(&bytes[9..end])).is_err()), 0);
+    }
+}
+
+/// Bytes that are taken off a stream go into one buffer, as long as nobody keeps what came out of it.
+#[test]
+fn a_stream_of_segments_settles_at_no_allocation() {
+    let (mut framer, mut bytes) = (Framer::new(repmgr_stream()), BytesMut::new());
+    repmgr_messages().iter().for_each(|message| message.encode_to(&mut bytes).unwrap());
+    let mut feed = |step: usize| {
+        let mut messages = 0;
+        for piece in bytes.chunks(step) {
+            framer.push(piece);
+            while let Some(message) = framer.next_item().unwrap() {
+                black_box(message);
+                messages += 1;
+            }
+        }
+        messages
+    };
+    for step in [1, 7, 1448] {
+        for _ in 0..8 {
+            assert_eq!(feed(step), 3);
+        }
+        assert_eq!(allocations(|| feed(step)), 0, "pieces of {step}");
+    }
+}
+
+/// A segment of 1 MiB is where it was received.
+#[test]
+fn a_large_segment_is_not_copied() {
+    let large = Bytes::from(vec![0x5a; 1 << 20]);
+    let sent = AppMessage::new(Segments::from(vec![Bytes::from_static(b"head"), large.clone()]));
+    let mut src = BytesMut::from(&sent.to_vec().unwrap()[..]);
+    let received = src.as_ptr_range();
+    let mut read = None;
+    let counted = measure(|| read = repmgr_stream().decode_next(&mut src).unwrap());
+    assert!(counted.bytes_total < 1000, "{} bytes", counted.bytes_total);
+    let Some(RepmgrMessage::App(message)) = read else { panic!("an APP_MESSAGE") };
+    let segment = message.segments.get(1).unwrap();
+    assert!(segment == large && received.contains(&segment.as_ptr()));
+    assert_eq!(segment.as_ptr(), message.segments.slice(1).unwrap().as_ptr());
+    // An answer neither.
+    let mut src = BytesMut::from(&AppResponse::single(1, large).to_vec().unwrap()[..]);
+    let received = src.as_ptr_range();
+    let Ok(Some(RepmgrMessage::Response(answer))) = repmgr_stream().decode_next(&mut src) else { panic!("an answer") };
+    assert_eq!((received.contains(&answer.body.as_ptr()), answer.body.len()), (true, 1 << 20));
 }

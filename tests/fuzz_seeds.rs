@@ -8,7 +8,7 @@ mod rows;
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
-use handover::testing::{tds5_codec, tds5_machines};
+use handover::testing::{repmgr_codec, repmgr_machines, tds5_codec, tds5_machines};
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
@@ -29,6 +29,14 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("tds5_target", tds5_machines::run_target),
     ("tds5_client", tds5_machines::run_client),
     ("tds5_parties", tds5_machines::run_parties),
+    ("repmgr_frames", repmgr_codec::run_frames),
+    ("repmgr_segments", repmgr_codec::run_segments),
+    ("repmgr_handshake", repmgr_codec::run_handshake),
+    ("repmgr_roundtrip", repmgr_codec::run_roundtrip),
+    ("repmgr_connection", repmgr_machines::run_connection),
+    ("repmgr_channel", repmgr_machines::run_channel),
+    ("repmgr_dispatcher", repmgr_machines::run_dispatcher),
+    ("repmgr_sites", repmgr_machines::run_sites),
 ];
 
 fn root() -> PathBuf {
@@ -82,6 +90,8 @@ macro_rules! replays {
 
 replays! { spice_link spice_data spice_roundtrip spice_source spice_target spice_client spice_parties }
 replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip tds5_server tds5_target tds5_client tds5_parties }
+replays! { repmgr_frames repmgr_segments repmgr_handshake repmgr_roundtrip }
+replays! { repmgr_connection repmgr_channel repmgr_dispatcher repmgr_sites }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -116,6 +126,17 @@ fn seeds_get_far() {
         ("tds5_parties", "Moving", "FailWaiting"),
         ("tds5_parties", "Synced", "IgnoreWaiting"),
         ("tds5_parties", "Migrating", "Closed"),
+        ("repmgr_connection", "Asked", "Answered"),
+        ("repmgr_connection", "Introducing", "Introduced"),
+        ("repmgr_channel", "Congested", "LostWhileWaiting"),
+        ("repmgr_channel", "Congested", "MovedWhileWaiting"),
+        ("repmgr_channel", "Draining", "Closed"),
+        ("repmgr_dispatcher", "Answered", "Lost"),
+        ("repmgr_dispatcher", "Refusing", "Served"),
+        ("repmgr_sites", "Congested", "LostWhileWaiting"),
+        ("repmgr_sites", "Dialling", "MovedWhileWaiting"),
+        ("repmgr_sites", "Local", "Moved"),
+        ("repmgr_sites", "Answered", "Lost"),
     ];
     if is_packaged() {
         return;

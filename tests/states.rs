@@ -3,6 +3,7 @@
 //! `UPDATE_STATES=1 cargo test --test states` writes the files afresh.
 
 use handover::machine::Table;
+use handover::repmgr;
 use handover::spice::{client, source, target};
 use handover::tds5;
 use std::collections::BTreeSet;
@@ -24,8 +25,13 @@ fn check(file: &str, expected: &str) {
     );
 }
 
-/// Writes out one table, and checks what must hold for any: every state is reachable, `step` and the rows agree.
-fn machine<S: Copy + Eq + Hash + Ord + Debug, E: Copy + Eq + Debug>(name: &str, title: &str, table: &Table<S, E>) {
+/// Writes out one table, and checks what must hold for any: every state is reachable from where it can begin, `step` and
+/// the rows agree.
+fn machine_from<S, E>(name: &str, title: &str, table: &Table<S, E>, begins: &[S])
+where
+    S: Copy + Eq + Hash + Ord + Debug,
+    E: Copy + Eq + Debug,
+{
     check(&format!("{name}.dot"), &table.dot());
     let (protocol, _) = name.split_once('_').expect("it begins with its protocol");
     let head = format!(
@@ -34,7 +40,7 @@ fn machine<S: Copy + Eq + Hash + Ord + Debug, E: Copy + Eq + Debug>(name: &str, 
     check(&format!("{name}.md"), &format!("{head}{}", table.markdown()));
     check(&format!("{name}.pairs.txt"), &table.snapshot());
 
-    let mut reached = BTreeSet::from([table.states[0]]);
+    let mut reached: BTreeSet<S> = begins.iter().copied().collect();
     loop {
         let more: Vec<S> = table.rows.iter().filter(|row| reached.contains(&row.from)).map(|row| row.to).collect();
         let before = reached.len();
@@ -50,6 +56,11 @@ fn machine<S: Copy + Eq + Hash + Ord + Debug, E: Copy + Eq + Debug>(name: &str, 
             assert_eq!((table.step)(state, event).ok(), row.map(|row| row.to), "{name}: {state:?} + {event:?}");
         }
     }
+}
+
+/// The same for a machine that begins in its first state.
+fn machine<S: Copy + Eq + Hash + Ord + Debug, E: Copy + Eq + Debug>(name: &str, title: &str, table: &Table<S, E>) {
+    machine_from(name, title, table, &table.states[..1]);
 }
 
 #[test]
@@ -80,4 +91,28 @@ fn tds5_target() {
 #[test]
 fn tds5_client() {
     machine("tds5_client", "TDS 5.0 client", &tds5::client::TABLE);
+}
+
+#[test]
+fn repmgr_connection() {
+    use repmgr::connection::{State, TABLE};
+    let begins = [State::Dialling, State::Negotiating];
+    machine_from("repmgr_connection", "Replication Manager connection", &TABLE, &begins);
+}
+
+#[test]
+fn repmgr_channel() {
+    machine("repmgr_channel", "Replication Manager channel", &repmgr::channel::TABLE);
+}
+
+#[test]
+fn repmgr_dispatcher() {
+    machine("repmgr_dispatcher", "Replication Manager dispatcher", &repmgr::dispatcher::TABLE);
+}
+
+#[test]
+fn repmgr_incoming() {
+    use repmgr::dispatcher::incoming::{Progress, TABLE};
+    let title = "Replication Manager dispatcher, one message or request";
+    machine_from("repmgr_incoming", title, &TABLE, &[Progress::Message, Progress::Request]);
 }

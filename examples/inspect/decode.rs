@@ -83,6 +83,11 @@ impl<'a, D: StreamDecode> Direction<'a, D> {
         }
     }
 
+    /// Notes that something is wrong with the last item, although the stream goes on behind it.
+    pub(crate) fn complain(&mut self, error: Fault) {
+        self.records.push(Record::Error { offset: self.frame.start, error });
+    }
+
     /// Notes an item that stands at `place`, perhaps with something else in between.
     pub(crate) fn push_at(&mut self, place: Range<usize>, head: Head) {
         self.records.push(Record::Message(MessageRecord { offset: Some(place.start), length: place.len(), head }));

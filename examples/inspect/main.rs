@@ -12,6 +12,7 @@
 mod decode;
 mod input;
 mod record;
+mod repmgr;
 mod spice;
 mod tds5;
 
@@ -60,7 +61,8 @@ fn protocol(name: ProtocolName) -> Option<&'static dyn Protocol> {
     match name {
         ProtocolName::Spice => Some(&spice::Spice),
         ProtocolName::Tds5 => Some(&tds5::Tds5),
-        ProtocolName::Repmgr | ProtocolName::Deferral | ProtocolName::Group | ProtocolName::Session => None,
+        ProtocolName::Repmgr => Some(&repmgr::Repmgr),
+        ProtocolName::Deferral | ProtocolName::Group | ProtocolName::Session => None,
     }
 }
 

@@ -116,13 +116,13 @@ codes! {
     /// Version of the protocol (spec/repmgr.md 2.6). Channels need [`V4`](Self::V4).
     pub struct Version(u32) {
         /// Fixed structures, no negotiation.
-        V1 = 1, "4.6";
+        V1 = 1, "version 1";
         /// Negotiation, heartbeats.
-        V2 = 2, "4.7";
+        V2 = 2, "version 2";
         /// Flags in the parameters.
-        V3 = 3, "4.8";
+        V3 = 3, "version 3";
         /// Channels and membership.
-        V4 = 4, "5.2";
+        V4 = 4, "version 4";
     }
 }
 

@@ -8,7 +8,8 @@ use super::handshake::Handshake;
 use super::ids::{ErrorCode, MessageFlags, MessageType};
 use super::own::OwnMessage;
 use super::segments::Segments;
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, EncodeError, Limit, Misuse, to_u64};
+use crate::limits::RepmgrLimits;
 use crate::wire::Encode;
 use bytes::{Bytes, BytesMut};
 
@@ -169,6 +170,19 @@ impl AppMessage {
         flags.set(MessageFlags::BULK, wanted.bulk);
         flags.set(MessageFlags::RESPONSE_LIMIT, wanted.limit.is_some());
         Self { segments, tag: wanted.tag, limit: wanted.limit.unwrap_or_default(), flags }
+    }
+
+    /// Whether a message of these segments keeps to the bounds, so that a peer with the same ones takes it.
+    pub(super) fn check_bounds(segments: &Segments, limits: &RepmgrLimits) -> Result<(), Misuse> {
+        let refuse = |what, limit: u64, got: usize| Err(Misuse::Limit(Limit { what, limit, got: to_u64(got) }));
+        if to_u64(segments.len()) > u64::from(limits.segments) {
+            return refuse("segments", u64::from(limits.segments), segments.len());
+        }
+        let size = segments.encoded_len().saturating_add(Self::METADATA_SIZE);
+        if size > limits.message || segments.check().is_err() {
+            return refuse("message", to_u64(limits.message), size);
+        }
+        Ok(())
     }
 }
 

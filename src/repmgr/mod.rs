@@ -11,9 +11,6 @@
 //!   a site or to the master), [`dispatcher::Dispatcher`] (messages and requests that come in).
 //! * All of them together, bytes in and bytes out: [`endpoint`].
 
-//!   a site or to the master), [`dispatcher::Dispatcher`] (messages and requests that come in).
-//! * All of them together, bytes in and bytes out: [`endpoint`].
-
 pub mod channel;
 pub mod connection;
 pub mod dispatcher;

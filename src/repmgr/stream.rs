@@ -21,7 +21,7 @@
 //! # Ok::<(), handover::error::DecodeError>(())
 //! ```
 
-use super::handshake::{Confirmation, Handshake, Proposal, VersionRange};
+use super::handshake::{Handshake, VersionRange};
 use super::header::Header;
 use super::ids::{ErrorCode, MessageType, OwnMessageType, Version};
 use super::message::{AppMessage, AppResponse, Message, Permanent, Replication, ResponseError, fixed_size};
@@ -51,6 +51,8 @@ enum Stage {
     Parameters(Version),
     /// Anything but handshakes.
     Ready(Version),
+    /// Nothing: there is no version that both ends speak.
+    Unsettled,
 }
 
 /// Takes one direction of a connection apart, however it is cut.
@@ -69,8 +71,8 @@ pub struct MessageStream {
 }
 
 impl MessageStream {
-    /// One direction of a connection, from its first byte. `versions` are those that the other end speaks: whoever
-    /// reads this.
+    /// One direction of a connection, from its first byte. `versions` are those of the end that reads it: what a
+    /// listener can choose from, or what a dialler has proposed.
     #[must_use]
     pub const fn new(side: Side, versions: VersionRange, limits: &RepmgrLimits) -> Self {
         let stage = match side {
@@ -95,7 +97,7 @@ impl MessageStream {
     #[must_use]
     pub const fn version(&self) -> Option<Version> {
         match self.stage {
-            Stage::Proposal | Stage::Confirmation => None,
+            Stage::Proposal | Stage::Confirmation | Stage::Unsettled => None,
             Stage::Parameters(version) | Stage::Ready(version) => Some(version),
         }
     }
@@ -125,6 +127,7 @@ impl MessageStream {
             Stage::Parameters(_) if header.ty == MessageType::OWN_MESSAGE => return Ok(()),
             // libdb passes over these.
             Stage::Proposal if header.ty == MessageType::HEARTBEAT && header.body_len() == 0 => return Ok(()),
+            Stage::Unsettled => "no version was settled",
             Stage::Parameters(_) => "the parameters must come first, or a message about membership",
             Stage::Proposal | Stage::Confirmation => "a handshake must come first",
         };
@@ -200,27 +203,17 @@ impl MessageStream {
             Stage::Proposal => Handshake::parse_first(control, &body)?,
             Stage::Confirmation => Handshake::parse_answer(control, &body)?,
             Stage::Parameters(version) | Stage::Ready(version) => Handshake::parse_second(version, &control, &body)?,
+            Stage::Unsettled => return Err(refused(header, "no version was settled")),
         };
-        self.stage = match &step {
-            Handshake::Proposal(Proposal { versions: proposed, .. }) => match self.versions.select(*proposed) {
-                Some(version) => Stage::Parameters(version),
-                None => {
-                    let (reason, got) = ("no version in common", u64::from(proposed.max.0));
-                    return Err(DecodeError::unsupported("Proposal", "max", reason, got));
-                }
-            },
-            Handshake::Legacy(_) if !self.versions.contains(Version::V1) => {
-                let reason = "a peer that knows version 1 only";
-                return Err(DecodeError::unsupported("LegacyHandshake", "version", reason, 1));
-            }
-            Handshake::Legacy(_) => Stage::Ready(Version::V1),
-            Handshake::Confirmation(Confirmation { version, .. }) if !self.versions.contains(*version) => {
-                let reason = "not one of those proposed";
-                return Err(DecodeError::unsupported("Confirmation", "version", reason, u64::from(version.0)));
-            }
-            Handshake::Confirmation(Confirmation { version, .. }) => Stage::Ready(*version),
-            Handshake::Parameters(parameters) => Stage::Ready(parameters.site.control.version()),
+        let known = |version: Version| self.versions.contains(version).then_some(version);
+        let (settled, next): (_, fn(Version) -> Stage) = match &step {
+            Handshake::Proposal(proposal) => (self.versions.select(proposal.versions), Stage::Parameters),
+            Handshake::Legacy(_) => (known(Version::V1), Stage::Ready),
+            Handshake::Confirmation(confirmation) => (known(confirmation.version), Stage::Ready),
+            Handshake::Parameters(parameters) => (Some(parameters.site.control.version()), Stage::Ready),
         };
+        // Whoever gets the handshake sees that there is none in common, and closes the connection.
+        self.stage = settled.map_or(Stage::Unsettled, next);
         Ok(step)
     }
 
@@ -279,6 +272,28 @@ impl StreamDecode for MessageStream {
         let mut body = src.split_to(size);
         body.advance(Header::SIZE);
         self.message(&header, body.freeze()).map(Some)
+    }
+}
+
+#[cfg(feature = "tokio-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio-util")))]
+impl tokio_util::codec::Decoder for MessageStream {
+    type Item = Message;
+    type Error = crate::wire::CodecError;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Message>, Self::Error> {
+        Ok(self.decode_next(src)?)
+    }
+}
+
+/// Messages know how they are written: which direction is read makes no difference to it.
+#[cfg(feature = "tokio-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio-util")))]
+impl tokio_util::codec::Encoder<Message> for MessageStream {
+    type Error = crate::wire::CodecError;
+
+    fn encode(&mut self, message: Message, dst: &mut BytesMut) -> Result<(), Self::Error> {
+        Ok(crate::wire::Encode::encode_to(&message, dst)?)
     }
 }
 

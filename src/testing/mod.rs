@@ -13,6 +13,8 @@
 //! | [`tds5`] | any token, login message and conversation of the TDS 5.0 room, in our layout and in odd ones |
 //! | [`tds5_codec`] | oracles of the TDS 5.0 codec on bytes and on values |
 //! | [`tds5_machines`] | operation lists and reference models for the machines of the TDS 5.0 room |
+//! | [`repmgr`] | any message, handshake and conversation of the Replication Manager's room, in our layout and in odd ones |
+//! | [`repmgr_codec`] | oracles of the Replication Manager's codec on bytes and on values |
 //! | [`simulator`] | several parties, links that are slow and break, crashes, a clock: all of it out of one seed |
 //!
 //! Generators take a [`Choices`] and never fail: where the bytes are over, the simplest value comes. That makes
@@ -33,7 +35,11 @@
 mod choices;
 pub mod chunking;
 pub mod contract;
+mod must;
 mod pipe;
+pub mod repmgr;
+pub mod repmgr_codec;
+pub mod repmgr_machines;
 mod rng;
 pub mod simulator;
 pub mod spice;

@@ -13,6 +13,7 @@ mod jsonl;
 #[path = "../../examples/inspect/record.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod record;
+mod repmgr;
 mod tds5;
 mod verify;
 

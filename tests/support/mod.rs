@@ -1,4 +1,4 @@
-//! What the tests against real peers share: tickets, QEMU, the spice-gtk client, FreeTDS.
+//! What the tests against real peers share: tickets, QEMU, the spice-gtk client, FreeTDS, Berkeley DB.
 //!
 //! Every call here is blocking and ends: each wait has a deadline, and each
 //! process that was started is ended by its process id when its handle drops.
@@ -9,6 +9,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod gtk;
+pub mod libdb;
 pub mod qemu;
 pub mod ticket;
 pub mod tsql;

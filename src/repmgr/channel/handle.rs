@@ -69,7 +69,7 @@ impl Channel {
             Input::Connect => self.check_destination("Connect"),
             Input::Send { id, segments } => {
                 self.check_destination("Send")?;
-                self.check_segments(segments)?;
+                AppMessage::check_bounds(segments, &self.config.limits)?;
                 if self.held_messages.contains(id) {
                     return Err(Misuse::Duplicate { what: "message", id: id.0 });
                 }
@@ -77,7 +77,7 @@ impl Channel {
             }
             Input::Request { id, segments, .. } => {
                 self.check_destination("Request")?;
-                self.check_segments(segments)?;
+                AppMessage::check_bounds(segments, &self.config.limits)?;
                 if self.requests.contains_key(id) {
                     return Err(Misuse::Duplicate { what: "request", id: id.0 });
                 }
@@ -117,19 +117,6 @@ impl Channel {
             Some(_) => Ok(()),
             None => Err(Misuse::Refused { what, reason: "no master is known" }),
         }
-    }
-
-    fn check_segments(&self, segments: &Segments) -> Result<(), Misuse> {
-        let limits = &self.config.limits;
-        let refuse = |what, limit: u64, got: usize| Err(Misuse::Limit(Limit { what, limit, got: to_u64(got) }));
-        if to_u64(segments.len()) > u64::from(limits.segments) {
-            return refuse("segments", u64::from(limits.segments), segments.len());
-        }
-        let size = segments.encoded_len().saturating_add(AppMessage::METADATA_SIZE);
-        if size > limits.message || segments.check().is_err() {
-            return refuse("message", to_u64(limits.message), size);
-        }
-        Ok(())
     }
 
     fn check_room(&self, segments: &Segments) -> Result<(), Misuse> {

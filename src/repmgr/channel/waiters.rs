@@ -96,3 +96,25 @@ impl Waiters {
         self.waiting.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiter(id: u32) -> Waiter {
+        Waiter { request: Some(RequestId(id)), bulk: false, limit: None }
+    }
+
+    #[test]
+    fn where_tags_begin_anew_those_in_use_are_passed_over() {
+        let mut waiters = Waiters::default();
+        assert_eq!([waiters.add(waiter(0)), waiters.add(waiter(1)), waiters.add(waiter(2))], [0, 1, 2]);
+        waiters.take(1);
+        waiters.next = u32::MAX;
+        assert_eq!(waiters.take(u32::MAX), Match::Never);
+        assert_eq!([waiters.add(waiter(3)), waiters.add(waiter(4)), waiters.add(waiter(5))], [u32::MAX, 1, 3]);
+        // From now on each of them was given once.
+        assert_eq!((waiters.take(77), waiters.was_given(77)), (Match::Done, true));
+        assert_eq!((waiters.len(), waiters.live()), (5, 5));
+    }
+}

@@ -135,7 +135,8 @@ impl Connection {
 
     fn confirmed(&mut self, Confirmation { version, site, .. }: Confirmation) {
         let versions = self.config.versions;
-        if version < versions.min.max(Version::V3) || version > versions.max {
+        // Older ones have no messages of applications, and newer ones are not known.
+        if version != Version::V4 || !versions.contains(version) {
             return self.finish(TableEvent::Refused, CloseReason::Version);
         }
         let ours = self.config.identity.parameters(version, ConnectionFlags::APP_CHANNEL);
@@ -144,7 +145,8 @@ impl Connection {
     }
 
     fn proposed(&mut self, proposal: &Proposal) {
-        let Some(version) = self.config.versions.select(proposal.versions) else {
+        let settled = self.config.versions.select(proposal.versions);
+        let Some(version) = settled.filter(|version| *version >= Version::V4) else {
             return self.finish(TableEvent::Refused, CloseReason::Version);
         };
         let site = self.config.identity.parameters(version, ConnectionFlags::empty());
@@ -188,9 +190,7 @@ impl Connection {
 
     /// Says that the dialler is no member, by a list that is older than any: it is not to conclude that it was removed.
     fn reject(&mut self) {
-        if self.version >= Some(Version::V4) {
-            self.send(Message::Own(OwnMessage::ConnectReject { version: 0, generation: 0 }));
-        }
+        self.send(Message::Own(OwnMessage::ConnectReject { version: 0, generation: 0 }));
     }
 
     /// What may come once the connection is ready (spec/repmgr.md 6.1).

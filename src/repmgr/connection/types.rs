@@ -16,7 +16,8 @@ use core::time::Duration;
 pub struct Config {
     /// What this end says of itself.
     pub identity: Identity,
-    /// The versions that this end speaks. Default and sense: [`VersionRange::CHANNELS`].
+    /// The versions that this end proposes or accepts. Default [`VersionRange::CHANNELS`]: nothing below 4 is settled,
+    /// since channels need it.
     pub versions: VersionRange,
     /// How long the transport may take to open. Default 10 s.
     pub dial_timeout: Duration,

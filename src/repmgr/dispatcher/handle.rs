@@ -2,7 +2,7 @@
 
 use super::incoming::{self, Happening, Progress};
 use super::table::Event as TableEvent;
-use super::{Dispatcher, Event, Handle, Incoming, Input, Link, Output, State, fits, step};
+use super::{Dispatcher, Event, Handle, Incoming, Input, Link, Output, State, answer_len, fits, step};
 use crate::error::{Error, Limit, Misuse, to_u64};
 use crate::hold::Held;
 use crate::machine::{LinkId, Machine, trace_transition};
@@ -66,15 +66,18 @@ impl Dispatcher {
             }
             Input::Answer { handle, segments } => {
                 let incoming = self.known(*handle)?;
-                match incoming.progress {
-                    Progress::Request => self.check_room(incoming.link, segments, usize::MAX),
-                    progress => Err(refused("Answer", progress)),
+                match (incoming.progress, incoming.wanted) {
+                    (Progress::Request, Some(wanted)) => self.check_answer(incoming.link, answer_len(wanted, segments)),
+                    (progress, _) => Err(refused("Answer", progress)),
                 }
             }
             Input::Reply { handle, segments } => {
                 let incoming = self.known(*handle)?;
                 match incoming.progress {
-                    Progress::Message => self.check_room(incoming.link, segments, self.config.limits.held_messages),
+                    Progress::Message => {
+                        AppMessage::check_bounds(segments, &self.config.limits)?;
+                        self.check_room(incoming.link, segments.encoded_len(), self.config.limits.held_messages)
+                    }
                     progress => Err(refused("Reply", progress)),
                 }
             }
@@ -92,16 +95,19 @@ impl Dispatcher {
         self.incoming.get(&handle).ok_or(Misuse::Unknown { what: "handle", id: handle.0 })
     }
 
-    /// Whether something can be sent to a link, or can wait until it can be.
-    fn check_room(&self, link: LinkId, segments: &Segments, held_messages: usize) -> Result<(), Misuse> {
-        let limits = &self.config.limits;
-        let size = segments.encoded_len();
-        if segments.check().is_err() || size > limits.message {
-            let (limit, got) = (to_u64(limits.message), to_u64(size));
+    fn check_answer(&self, link: LinkId, size: usize) -> Result<(), Misuse> {
+        let limit = self.config.limits.message;
+        if size > limit || u32::try_from(size).is_err() {
+            let (limit, got) = (to_u64(limit), to_u64(size));
             return Err(Misuse::Limit(Limit { what: "message", limit, got }));
         }
+        self.check_room(link, size, usize::MAX)
+    }
+
+    /// Whether something can be sent to a link, or can wait until it can be.
+    fn check_room(&self, link: LinkId, size: usize, held_messages: usize) -> Result<(), Misuse> {
         match self.links.get(&link) {
-            Some(link) if link.congested => link.held.check_weight(size, held_messages, limits.held_bytes),
+            Some(link) if link.congested => link.held.check_weight(size, held_messages, self.config.limits.held_bytes),
             _ => Ok(()),
         }
     }

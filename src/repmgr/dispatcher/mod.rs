@@ -108,6 +108,11 @@ impl Dispatcher {
         self.incoming.len()
     }
 
+    /// Where a message or request that is not finished has come from.
+    pub(super) fn link_of(&self, handle: Handle) -> Option<LinkId> {
+        self.incoming.get(&handle).map(|incoming| incoming.link)
+    }
+
     /// Whether nothing may come from a link now.
     #[must_use]
     pub fn is_paused(&self, link: LinkId) -> bool {
@@ -117,9 +122,13 @@ impl Dispatcher {
 
 /// Whether an answer is what is wanted; `Err` is its size in bytes.
 fn fits(wanted: Wanted, segments: &Segments) -> Result<(), u64> {
-    let size = if wanted.bulk { segments.encoded_len() } else { segments.payload_len() };
-    let size = to_u64(size);
+    let size = to_u64(answer_len(wanted, segments));
     let single = wanted.bulk || segments.len() <= 1;
     let small = wanted.limit.is_none_or(|limit| size <= u64::from(limit));
     if single && small { Ok(()) } else { Err(size) }
+}
+
+/// An answer's size as the requester counts it: of one segment, its bytes; of a block, with padding and table.
+fn answer_len(wanted: Wanted, segments: &Segments) -> usize {
+    if wanted.bulk { segments.encoded_len() } else { segments.payload_len() }
 }

@@ -10,7 +10,7 @@ pub use types::{ChannelId, LinkEvent, SiteCommand, SiteConfig, SiteEvent, SiteOu
 
 use super::channel::{self, Channel, Master, State as ChannelState, To};
 use super::connection::{self, Connection};
-use super::dispatcher::{self, Dispatcher};
+use super::dispatcher::{self, Dispatcher, Handle};
 use super::message::AppMessage;
 use super::stream::{MessageStream, Side};
 use crate::error::{Error, Limit, Misuse, to_u64};
@@ -71,7 +71,11 @@ pub struct SiteEndpoint {
     deadlines: BTreeSet<(Instant, Who)>,
     /// Which machines may have outputs.
     dirty: VecDeque<Who>,
+    /// Which links may have messages that can be taken.
+    reading: VecDeque<LinkId>,
     outputs: VecDeque<SiteOutput>,
+    /// Bytes in outputs that nobody has taken.
+    undrained: usize,
 }
 
 /// One of the machines.
@@ -89,6 +93,8 @@ struct Link {
     /// The channel that has dialled it, and its number there.
     channel: Option<(ChannelId, LinkId)>,
     deadline: Option<Instant>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 #[derive(Clone, Debug)]
@@ -96,9 +102,20 @@ struct Slot {
     channel: Channel,
     /// Its links, by its own numbers.
     links: BTreeMap<LinkId, LinkId>,
+    /// Those that are over, until the channel has said what it has to say of them.
+    gone: BTreeMap<LinkId, LinkId>,
     /// Stands for the way to this site itself.
     local: LinkId,
     deadline: Option<Instant>,
+}
+
+impl Slot {
+    /// The link is not this channel's any more.
+    fn give_up(&mut self, number: LinkId) -> Option<LinkId> {
+        let link = self.links.remove(&number)?;
+        self.gone.insert(number, link);
+        Some(link)
+    }
 }
 
 /// The way from a channel to this site itself.
@@ -125,13 +142,19 @@ impl SiteEndpoint {
             locals: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             dirty: VecDeque::new(),
+            reading: VecDeque::new(),
             outputs: VecDeque::new(),
+            undrained: 0,
         }
     }
 
     /// The next effect.
     pub fn poll_output(&mut self) -> Option<SiteOutput> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if let Some(SiteOutput::Transmit { bytes, .. }) = &output {
+            self.undrained = self.undrained.saturating_sub(bytes.len());
+        }
+        output
     }
 
     /// When to call [`timeout`](Self::timeout).
@@ -152,6 +175,11 @@ impl SiteEndpoint {
         &self.dispatcher
     }
 
+    /// The links that there are.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.links.keys().copied()
+    }
+
     /// Whether a link in an event of the dispatcher is the way from one of this site's own channels.
     #[must_use]
     pub fn is_local(&self, link: LinkId) -> bool {
@@ -169,13 +197,14 @@ impl SiteEndpoint {
     /// A transport that was asked for is there.
     ///
     /// # Errors
-    /// None today.
+    /// It is there already.
     pub fn connected(&mut self, now: Instant, link: LinkId) -> Result<(), EndpointError> {
         let result = self.feed_link(now, link, connection::Input::Opened);
         self.pump(now, result)
     }
 
-    /// A transport could not be opened, has closed, or has broken.
+    /// A transport could not be opened, has closed, or has broken. What has come on it and was not taken is lost: the end
+    /// of a link that is paused is to be read, like all before it, when it is resumed.
     ///
     /// # Errors
     /// None today.
@@ -189,11 +218,11 @@ impl SiteEndpoint {
     /// # Errors
     /// The peer has sent what it may not. The link is closed.
     pub fn received(&mut self, now: Instant, link: LinkId, data: &[u8]) -> Result<(), EndpointError> {
-        if let Some(link) = self.links.get_mut(&link) {
-            link.incoming.push(data);
+        if let Some(found) = self.links.get_mut(&link) {
+            found.incoming.push(data);
+            self.reading.push_back(link);
         }
-        let result = self.take_messages(now, link);
-        self.pump(now, result)
+        self.pump(now, Ok(()))
     }
 
     /// What is written on a link now would have to wait: bytes of which there are many have not been written.
@@ -225,16 +254,25 @@ impl SiteEndpoint {
                 Who::Link(link) => self.feed_link(now, link, connection::Input::Timeout),
                 Who::Channel(channel) => self.feed_channel(now, channel, channel::Input::Timeout),
             };
-            result = result.and(done);
+            // A link and its channel may be due together: the one is to hear of the other before its own turn.
+            result = self.pump(now, result.and(done));
         }
-        self.pump(now, result)
+        result
     }
 
     /// A wish of the application.
     ///
     /// # Errors
-    /// It makes no sense now, or cannot be accepted now; nothing has changed.
+    /// It makes no sense now, or cannot be accepted now; nothing has changed. Nothing is accepted to be sent while more
+    /// waits in the outputs than a channel may hold: they are to be drained first.
     pub fn command(&mut self, now: Instant, command: SiteCommand) -> Result<(), EndpointError> {
+        if let SiteCommand::Send { .. }
+        | SiteCommand::Request { .. }
+        | SiteCommand::Answer { .. }
+        | SiteCommand::Reply { .. } = command
+        {
+            self.check_drained()?;
+        }
         let result = match command {
             SiteCommand::OpenChannel { channel, to } => self.open(now, channel, to),
             SiteCommand::Connect(channel) => self.on_channel(now, channel, channel::Input::Connect),
@@ -251,9 +289,9 @@ impl SiteEndpoint {
             SiteCommand::Answer { handle, segments } => {
                 self.dispatch(now, dispatcher::Input::Answer { handle, segments })
             }
-            SiteCommand::Reply { handle, segments } => {
-                self.dispatch(now, dispatcher::Input::Reply { handle, segments })
-            }
+            SiteCommand::Reply { handle, segments } => self
+                .check_reply(handle)
+                .and_then(|()| self.dispatch(now, dispatcher::Input::Reply { handle, segments })),
             SiteCommand::Finish(handle) => self.dispatch(now, dispatcher::Input::Finish(handle)),
             SiteCommand::AnswerMembership { link, answer } => {
                 self.on_accepted(now, link, connection::Input::AnswerMembership(answer))
@@ -271,7 +309,8 @@ impl SiteEndpoint {
         let follows = to == To::Master;
         self.locals.insert(local, Local { channel: id, waiting: VecDeque::new(), closing: false });
         let channel = Channel::new(self.config.channel.clone(), to);
-        self.channels.insert(id, Slot { channel, links: BTreeMap::new(), local, deadline: None });
+        self.channels
+            .insert(id, Slot { channel, links: BTreeMap::new(), gone: BTreeMap::new(), local, deadline: None });
         if follows { self.feed_channel(now, id, channel::Input::Master(self.master.clone())) } else { Ok(()) }
     }
 
@@ -299,6 +338,30 @@ impl SiteEndpoint {
             return Err(Error::from(Misuse::Limit(full)).into());
         }
         self.feed_channel(now, id, input)
+    }
+
+    /// Whether what was accepted before has been taken, by and large.
+    fn check_drained(&self) -> Result<(), EndpointError> {
+        let limits = &self.config.channel.limits;
+        let full = |what, limit, got| Err(Error::from(Misuse::Limit(Limit { what, limit, got })).into());
+        if self.outputs.len() >= limits.outputs {
+            return full("outputs", to_u64(limits.outputs), to_u64(self.outputs.len()));
+        }
+        if self.undrained > limits.held_bytes {
+            return full("held_bytes", to_u64(limits.held_bytes), to_u64(self.undrained));
+        }
+        Ok(())
+    }
+
+    /// What is said to this site itself must find room here.
+    fn check_reply(&self, handle: Handle) -> Result<(), EndpointError> {
+        let local = self.dispatcher.link_of(handle).and_then(|link| self.locals.get(&link));
+        let (limit, got) = (self.config.dispatcher.limits.held_messages, local.map_or(0, |local| local.waiting.len()));
+        if got < limit || local.is_none() {
+            return Ok(());
+        }
+        let (limit, got) = (to_u64(limit), to_u64(got.saturating_add(1)));
+        Err(Error::from(Misuse::Limit(Limit { what: "held_messages", limit, got })).into())
     }
 
     fn on_accepted(&mut self, now: Instant, id: LinkId, input: connection::Input) -> Result<(), EndpointError> {

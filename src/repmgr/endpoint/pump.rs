@@ -23,7 +23,15 @@ impl SiteEndpoint {
         channel: Option<(ChannelId, LinkId)>,
     ) {
         let stream = MessageStream::new(peer, self.config.connection.versions, &self.config.connection.limits);
-        self.links.insert(id, Link { connection, incoming: Framer::new(stream), channel, deadline: None });
+        let link = Link {
+            connection,
+            incoming: Framer::new(stream),
+            channel,
+            deadline: None,
+            #[cfg(feature = "tracing")]
+            span: tracing::debug_span!("link", id = id.0, peer = ?peer),
+        };
+        self.links.insert(id, link);
         self.note_deadline(Who::Link(id));
     }
 
@@ -34,6 +42,8 @@ impl SiteEndpoint {
         input: connection::Input,
     ) -> Result<(), EndpointError> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        #[cfg(feature = "tracing")]
+        let _entered = link.span.enter();
         let result = link.connection.handle(now, input);
         self.dirty.push_back(Who::Link(id));
         Ok(result?)
@@ -57,18 +67,27 @@ impl SiteEndpoint {
         Ok(result?)
     }
 
-    /// Carries out what the machines want, until they are quiet.
+    /// Carries out what the machines want, and takes what has come off the links, until all is quiet.
     pub(super) fn pump(&mut self, now: Instant, mut result: Result<(), EndpointError>) -> Result<(), EndpointError> {
-        while let Some(who) = self.dirty.pop_front() {
-            let done = match who {
-                Who::Dispatcher => self.pump_dispatcher(now),
-                Who::Link(link) => self.pump_link(now, link),
-                Who::Channel(channel) => self.pump_channel(now, channel),
+        loop {
+            let done = if let Some(who) = self.dirty.pop_front() {
+                let done = match who {
+                    Who::Dispatcher => self.pump_dispatcher(now),
+                    Who::Link(link) => self.pump_link(now, link),
+                    Who::Channel(channel) => self.pump_channel(now, channel),
+                };
+                self.note_deadline(who);
+                done
+            } else if let Some(&link) = self.reading.front() {
+                self.take_message(now, link).unwrap_or_else(|| {
+                    self.reading.pop_front();
+                    Ok(())
+                })
+            } else {
+                return result;
             };
-            self.note_deadline(who);
             result = result.and(done);
         }
-        result
     }
 
     fn note_deadline(&mut self, who: Who) {
@@ -91,24 +110,27 @@ impl SiteEndpoint {
         }
     }
 
-    /// Takes whole messages off a link, unless it is paused.
-    pub(super) fn take_messages(&mut self, now: Instant, id: LinkId) -> Result<(), EndpointError> {
-        let mut result = Ok(());
-        while !self.dispatcher.is_paused(id) {
-            let Some(link) = self.links.get_mut(&id) else { break };
-            let message = match link.incoming.next_item() {
-                Ok(Some(message)) => message,
-                Ok(None) => break,
-                Err(error) => {
-                    let done = self.feed_link(now, id, connection::Input::Malformed);
-                    let done = self.pump(now, done);
-                    return result.and(done).and(Err(EndpointError::Decode { link: id, error }));
-                }
-            };
-            let done = self.feed_link(now, id, connection::Input::Message(message));
-            result = result.and(self.pump(now, done));
+    /// Takes one message off a link; `None` if there is none that is whole, or the link is paused.
+    fn take_message(&mut self, now: Instant, id: LinkId) -> Option<Result<(), EndpointError>> {
+        if self.locals.get(&id).is_some_and(|local| local.closing && local.waiting.is_empty()) {
+            self.locals.remove(&id);
+            return Some(self.dispatch(now, dispatcher::Input::Closed(id)));
         }
-        result
+        if self.dispatcher.is_paused(id) {
+            return None;
+        }
+        if let Some(local) = self.locals.get_mut(&id) {
+            let message = local.waiting.pop_front()?;
+            return Some(self.dispatch(now, dispatcher::Input::Received { link: id, message }));
+        }
+        match self.links.get_mut(&id)?.incoming.next_item() {
+            Ok(message) => Some(self.feed_link(now, id, connection::Input::Message(message?))),
+            Err(error) => {
+                self.reading.pop_front();
+                let done = self.feed_link(now, id, connection::Input::Malformed);
+                Some(done.and(Err(EndpointError::Decode { link: id, error })))
+            }
+        }
     }
 
     fn pump_link(&mut self, now: Instant, id: LinkId) -> Result<(), EndpointError> {
@@ -185,7 +207,7 @@ impl SiteEndpoint {
         let result = self.dispatch(now, dispatcher::Input::Closed(id));
         let Some((channel, number)) = link.channel else { return result };
         // A link that the channel has given up itself is not there any more.
-        let known = self.channels.get_mut(&channel).is_some_and(|slot| slot.links.remove(&number).is_some());
+        let known = self.channels.get_mut(&channel).and_then(|slot| slot.give_up(number)).is_some();
         if known { result.and(self.feed_channel(now, channel, channel::Input::Closed(number))) } else { result }
     }
 
@@ -205,27 +227,42 @@ impl SiteEndpoint {
                     self.outputs.push_back(SiteOutput::Dial { link, address });
                     Ok(())
                 }
-                channel::Output::Send { via: Via::Local, message } => self.echo(now, local, message),
+                channel::Output::Send { via: Via::Local, message } => {
+                    self.echo(local, message);
+                    Ok(())
+                }
                 channel::Output::Send { via: Via::Link(number), message } => match slot.links.get(&number) {
-                    Some(&link) => self.feed_link(now, link, connection::Input::Send(Traffic::Message(message))),
+                    Some(&link) => self.carry_out(now, link, connection::Input::Send(Traffic::Message(message))),
                     None => Ok(()),
                 },
-                channel::Output::Close(number) => match slot.links.remove(&number) {
-                    Some(link) => self.feed_link(now, link, connection::Input::Disconnect),
+                channel::Output::Close(number) => match slot.give_up(number) {
+                    Some(link) => self.carry_out(now, link, connection::Input::Disconnect),
                     None => Ok(()),
                 },
-                channel::Output::Event(event) => self.channel_event(now, id, event),
+                channel::Output::Event(event) => {
+                    self.channel_event(id, event);
+                    Ok(())
+                }
             };
             result = result.and(done);
+        }
+        if let Some(slot) = self.channels.get_mut(&id) {
+            slot.gone.clear();
         }
         result
     }
 
-    fn channel_event(&mut self, now: Instant, id: ChannelId, event: channel::Event) -> Result<(), EndpointError> {
+    /// Feeds a link and carries out at once what it wants: any number of these may come in a row.
+    fn carry_out(&mut self, now: Instant, id: LinkId, input: connection::Input) -> Result<(), EndpointError> {
+        let done = self.feed_link(now, id, input);
+        done.and(self.pump_link(now, id))
+    }
+
+    fn channel_event(&mut self, id: ChannelId, event: channel::Event) {
         let event = match event {
             channel::Event::LinkLost { link, messages } => {
-                let links = self.channels.get(&id).map(|slot| &slot.links);
-                let link = links.and_then(|links| links.get(&link)).copied().unwrap_or(link);
+                let slot = self.channels.get(&id);
+                let link = slot.and_then(|slot| slot.gone.get(&link)).copied().unwrap_or(link);
                 channel::Event::LinkLost { link, messages }
             }
             event => event,
@@ -233,36 +270,22 @@ impl SiteEndpoint {
         let closed = matches!(event, channel::Event::Closed { .. });
         self.report(SiteEvent::Channel { channel: id, event });
         if !closed {
-            return Ok(());
+            return;
         }
-        let Some(slot) = self.channels.remove(&id) else { return Ok(()) };
+        let Some(slot) = self.channels.remove(&id) else { return };
         forget(&mut self.deadlines, slot.deadline, Who::Channel(id));
         if let Some(local) = self.locals.get_mut(&slot.local) {
             local.closing = true;
+            self.reading.push_back(slot.local);
         }
-        self.deliver_local(now, slot.local)
     }
 
     /// A message from one of this site's own channels to this site.
-    fn echo(&mut self, now: Instant, id: LinkId, message: AppMessage) -> Result<(), EndpointError> {
+    fn echo(&mut self, id: LinkId, message: AppMessage) {
         if let Some(local) = self.locals.get_mut(&id) {
             local.waiting.push_back(message);
+            self.reading.push_back(id);
         }
-        self.deliver_local(now, id)
-    }
-
-    fn deliver_local(&mut self, now: Instant, id: LinkId) -> Result<(), EndpointError> {
-        let mut result = Ok(());
-        while !self.dispatcher.is_paused(id)
-            && let Some(message) = self.locals.get_mut(&id).and_then(|local| local.waiting.pop_front())
-        {
-            result = result.and(self.dispatch(now, dispatcher::Input::Received { link: id, message }));
-        }
-        if self.locals.get(&id).is_some_and(|local| local.closing && local.waiting.is_empty()) {
-            self.locals.remove(&id);
-            result = result.and(self.dispatch(now, dispatcher::Input::Closed(id)));
-        }
-        result
     }
 
     fn pump_dispatcher(&mut self, now: Instant) -> Result<(), EndpointError> {
@@ -280,7 +303,8 @@ impl SiteEndpoint {
                     if self.links.contains_key(&link) {
                         self.outputs.push_back(SiteOutput::Resume(link));
                     }
-                    self.deliver_local(now, link).and(self.take_messages(now, link))
+                    self.reading.push_back(link);
+                    Ok(())
                 }
                 dispatcher::Output::Event(event) => {
                     self.report(SiteEvent::Dispatch(event));
@@ -294,11 +318,16 @@ impl SiteEndpoint {
 
     /// What the dispatcher sends, to a peer or to one of this site's own channels.
     fn send(&mut self, now: Instant, link: LinkId, traffic: Traffic) -> Result<(), EndpointError> {
-        let Some(&Local { channel, .. }) = self.locals.get(&link) else {
-            return self.feed_link(now, link, connection::Input::Send(traffic));
+        let Some(&Local { channel, closing, .. }) = self.locals.get(&link) else {
+            return self.carry_out(now, link, connection::Input::Send(traffic));
         };
         let answer = match traffic {
-            Traffic::Message(message) => return self.echo(now, link, message),
+            Traffic::Message(message) => {
+                self.echo(link, message);
+                return Ok(());
+            }
+            // Its number may be that of another channel by now.
+            Traffic::Response(_) | Traffic::Error(_) if closing => return Ok(()),
             Traffic::Response(response) => Answer::Response(response),
             Traffic::Error(error) => Answer::Error(error),
         };
@@ -311,10 +340,14 @@ impl SiteEndpoint {
         if let Some(SiteOutput::Transmit { link, bytes }) = self.outputs.back_mut()
             && *link == id
         {
-            return message.encode_to(bytes).map_err(failed);
+            let before = bytes.len();
+            message.encode_to(bytes).map_err(failed)?;
+            self.undrained = self.undrained.saturating_add(bytes.len().saturating_sub(before));
+            return Ok(());
         }
         let mut bytes = BytesMut::new();
         message.encode_to(&mut bytes).map_err(failed)?;
+        self.undrained = self.undrained.saturating_add(bytes.len());
         self.outputs.push_back(SiteOutput::Transmit { link: id, bytes });
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Real bytes of both sides, and the rules of each stage.
 
 use super::*;
-use crate::repmgr::handshake::{Control, LegacyHandshake, Parameters, SiteParameters};
+use crate::repmgr::handshake::{Confirmation, Control, LegacyHandshake, Parameters, Proposal, SiteParameters};
 use crate::repmgr::message::Wanted;
 use crate::repmgr::{AckPolicy, ConnectionFlags, Host, Segments};
 use crate::wire::Encode as _;
@@ -120,9 +120,9 @@ fn each_version_has_its_parameters() {
             all(MessageStream::new(Side::Listener, VersionRange::ALL, &LIMITS), &confirmed.to_vec().unwrap());
         assert_eq!((messages, error), ([confirmed.into()].into(), None));
     }
-    // A channel is not opened with an old site.
-    let (messages, error) = dialler(VersionRange::CHANNELS, &proposal(3));
-    assert_eq!((messages, error.map(|error| (error.message, error.field))), (Vec::new(), Some(("Proposal", "max"))));
+    // A channel is not opened with an old site: its proposal is all that comes.
+    let (messages, error) = dialler(VersionRange::CHANNELS, &[&proposal(3), three].concat());
+    assert_eq!((messages.len(), error.map(|error| (error.message, error.field))), (1, Some(("Header", "type"))));
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn version_1_knows_no_versions() {
     assert_eq!(legacy.to_vec(), Ok(hex(text)));
     for side in [dialler, listener] {
         assert_eq!(side(VersionRange::ALL, text), ([legacy.clone()].into(), None));
-        let (_, error) = side(VersionRange::CHANNELS, text);
-        assert_eq!(error.unwrap().field, "version");
+        let (messages, error) = side(VersionRange::CHANNELS, &[text, text].concat());
+        assert_eq!((messages, error.unwrap().field), ([legacy.clone()].into(), "type"));
         // Behind it there is nothing that version 1 does not have.
         let (messages, error) = side(VersionRange::ALL, &[text, "06 00000000 00000000"].concat());
         assert_eq!((messages.len(), error.unwrap().kind.name()), (1, "unsupported"));

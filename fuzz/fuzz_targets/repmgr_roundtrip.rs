@@ -1,0 +1,5 @@
+//! Any value that the API can build, through its bytes and back.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| handover::testing::repmgr_codec::run_roundtrip(bytes));

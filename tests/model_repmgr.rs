@@ -1,0 +1,89 @@
+//! Every interleaving of sites that talk over channels, up to a budget of what applications want and of what goes
+//! wrong: the shipped machines, explored by a model checker, against the properties of spec/repmgr.md section 8.
+//!
+//! Every action consumes a word or a budget, so that there are no cycles: whatever must happen "in the end" is
+//! asserted where nothing can happen any more.
+
+mod model;
+
+#[path = "model_repmgr/adapter.rs"]
+mod adapter;
+#[path = "model_repmgr/choices.rs"]
+mod choices;
+#[path = "model_repmgr/configs.rs"]
+mod configs;
+#[path = "model_repmgr/ghost.rs"]
+mod ghost;
+#[path = "model_repmgr/glue.rs"]
+mod glue;
+#[path = "model_repmgr/mutants.rs"]
+mod mutants;
+#[path = "model_repmgr/of_channels.rs"]
+mod of_channels;
+#[path = "model_repmgr/of_listeners.rs"]
+mod of_listeners;
+#[path = "model_repmgr/properties.rs"]
+mod properties;
+#[path = "model_repmgr/talk.rs"]
+mod talk;
+#[path = "model_repmgr/words.rs"]
+mod words;
+#[path = "model_repmgr/world.rs"]
+mod world;
+
+use adapter::Seen;
+use configs::{Setup, large, small};
+use ghost::{PROPERTIES, Property, Reached};
+use mutants::MUTANTS;
+use talk::Talk;
+use world::World;
+
+/// Explores everything that can happen, and returns what was seen.
+fn explore(setup: Setup) -> Seen {
+    let name = setup.name;
+    let model = Talk::new(setup);
+    let seen = model.seen.clone();
+    model::explore(name, model);
+    seen
+}
+
+#[test]
+fn the_machines_keep_every_property_whatever_happens() {
+    let seen: Vec<Seen> = large().into_iter().map(explore).collect();
+    for &(property, text) in PROPERTIES {
+        assert!(seen.iter().any(|seen| seen.properties.has(property as u32)), "never put to the test: {text}");
+    }
+    for &what in Reached::ALL {
+        assert!(seen.iter().any(|seen| seen.reached.has(what as u32)), "never reached: {what:?}");
+    }
+}
+
+#[test]
+fn the_small_configurations_refute_nothing_without_a_mutant() {
+    small().into_iter().for_each(|setup| drop(explore(setup)));
+}
+
+#[test]
+fn no_run_goes_round_in_circles() {
+    small().into_iter().for_each(|setup| model::always_ends(setup.name, &Talk::new(setup.clone()), World::line));
+}
+
+#[test]
+fn every_mutant_is_caught_by_its_property() {
+    let mut missed = Vec::new();
+    for &(property, mutant, name) in MUTANTS {
+        let setup = small().into_iter().find(|setup| setup.name == name).expect("a small configuration");
+        let named = ghost::name(property);
+        match model::refutes(Talk::new(Setup { mutant, ..setup }), named) {
+            Some(steps) => println!("{named} catches {mutant:?} ({name}) in {steps} steps"),
+            None => missed.push((named, mutant, name)),
+        }
+    }
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn every_property_has_a_mutant() {
+    let without = |property: &&(Property, &str)| !MUTANTS.iter().any(|(judge, ..)| *judge == property.0);
+    assert_eq!(PROPERTIES.iter().find(without), None);
+}
