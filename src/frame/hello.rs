@@ -1,9 +1,9 @@
 //! The first message on a link, from both ends (spec/frame.md 3).
 
-use super::close::Text;
 use super::extension::Extensions;
 use super::header::{FrameFlags, Protocol};
 use super::message::Native;
+use super::text::Text;
 use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::wire::ByteOrder::Big;
 use crate::wire::{Writer, bytes, fixed, put, share};
