@@ -48,6 +48,9 @@ pub struct Close {
 }
 
 impl Close {
+    /// Its number among the link's messages.
+    pub const KIND: u8 = 2;
+
     /// A close without a text.
     #[must_use]
     pub const fn new(reason: CloseReason) -> Self {
@@ -59,7 +62,7 @@ impl Native for Close {
     const PROTOCOL: Protocol = Protocol::LINK;
 
     fn kind(&self) -> u8 {
-        2
+        Self::KIND
     }
 
     fn name(&self) -> &'static str {

@@ -242,12 +242,12 @@ impl Link {
     /// Frames of the link itself.
     fn own(&mut self, frame: &Frame) -> Result<(), Error> {
         match (frame.kind, self.state) {
-            (1, State::Greeting) => match Hello::from_frame(frame) {
+            (Hello::KIND, State::Greeting) => match Hello::from_frame(frame) {
                 Ok(theirs) => self.greeted(theirs),
                 Err(_) => return Err(self.violated("a hello", "a malformed one", CloseReason::MALFORMED)),
             },
-            (1, _) => return Err(self.violated("frames", "a second hello", CloseReason::VIOLATION)),
-            (2, _) => match Close::from_frame(frame) {
+            (Hello::KIND, _) => return Err(self.violated("frames", "a second hello", CloseReason::VIOLATION)),
+            (Close::KIND, _) => match Close::from_frame(frame) {
                 Ok(close) => {
                     self.outbox.push(Output::Close);
                     self.end(TableEvent::Closed, Ending::Peer(close));

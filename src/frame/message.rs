@@ -19,7 +19,7 @@ pub trait Native: Sized {
         FrameFlags::empty()
     }
 
-    /// Its name on the wire.
+    /// Its name in spec/.
     fn name(&self) -> &'static str;
 
     /// Reads a body.

@@ -60,12 +60,15 @@ impl Text {
     ) -> Result<(&'a [u8], Self), DecodeError> {
         let (rest, (size,)) = fixed!(in Big; message, input, { size: u8 });
         let (rest, raw) = bytes(message, field, usize::from(size), rest)?;
-        let text = core::str::from_utf8(raw).ok().and_then(Self::new);
-        let text = text.ok_or_else(|| {
-            let at = raw.iter().position(u8::is_ascii_control).unwrap_or_default();
-            let got = raw.get(at).copied().unwrap_or_default();
-            DecodeError::invalid(message, field, "UTF-8 without control characters is expected", u64::from(got))
+        let invalid = |reason, got| DecodeError::invalid(message, field, reason, got);
+        let text = core::str::from_utf8(raw).map_err(|error| {
+            let byte = raw.get(error.valid_up_to()).copied().unwrap_or_default();
+            invalid("no UTF-8", u64::from(byte))
         })?;
+        if let Some(control) = text.chars().find(|c| c.is_control()) {
+            return Err(invalid("a control character", u64::from(u32::from(control))));
+        }
+        let text = Self(String::from(text));
         Ok((rest, text))
     }
 
