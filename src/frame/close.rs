@@ -2,9 +2,9 @@
 
 use super::extension::Extensions;
 use super::header::{FrameFlags, Protocol};
-use super::message::Native;
+use super::message::{Native, check_kind};
 use super::text::Text;
-use crate::error::{DecodeError, EncodeError};
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::wire::ByteOrder::Big;
 use crate::wire::{Writer, codes, fixed, put};
 use bytes::Bytes;
@@ -32,6 +32,19 @@ codes! {
         FORBIDDEN = 8, "forbidden";
         /// Something is wrong at the end that closes it.
         INTERNAL = 9, "internal";
+    }
+}
+
+impl CloseReason {
+    /// What to say to an end whose bytes are refused for this error: [`LIMIT`](Self::LIMIT) for a bound,
+    /// [`UNKNOWN`](Self::UNKNOWN) for what is not supported, else [`MALFORMED`](Self::MALFORMED).
+    #[must_use]
+    pub const fn for_error(error: &DecodeError) -> Self {
+        match error.kind {
+            DecodeErrorKind::Limit(_) => Self::LIMIT,
+            DecodeErrorKind::Unsupported { .. } => Self::UNKNOWN,
+            DecodeErrorKind::Short { .. } | DecodeErrorKind::Invalid { .. } => Self::MALFORMED,
+        }
     }
 }
 
@@ -69,7 +82,8 @@ impl Native for Close {
         "CLOSE"
     }
 
-    fn parse(_kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
+    fn parse(kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
+        check_kind(kind, Self::KIND)?;
         let (rest, (reason,)) = fixed!(in Big; "Close", body, { reason: u16 });
         let (rest, text) = Text::parse("Close", "text", rest)?;
         let extensions = Extensions::parse("Close", body, rest, &[])?;

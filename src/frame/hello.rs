@@ -2,7 +2,7 @@
 
 use super::extension::Extensions;
 use super::header::{FrameFlags, Protocol};
-use super::message::Native;
+use super::message::{Native, check_kind};
 use super::text::Text;
 use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::wire::ByteOrder::Big;
@@ -205,8 +205,9 @@ impl Native for Hello {
         "HELLO"
     }
 
-    fn parse(_kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
+    fn parse(kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
         const MESSAGE: &str = "Hello";
+        check_kind(kind, Self::KIND)?;
         let (rest, (max_body, boot, identity_size)) =
             fixed!(in Big; MESSAGE, body, { max_body: u32, boot: u32, identity_size: u8 });
         if max_body < Self::LEAST_BODY {

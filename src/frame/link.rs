@@ -4,7 +4,7 @@ use super::close::{Close, CloseReason};
 use super::header::{Frame, FrameFlags, Protocol, check_size};
 use super::hello::{Hello, Settled};
 use super::message::Native;
-use crate::error::{Error, Misuse, Violation};
+use crate::error::{DecodeError, Error, Misuse, Violation};
 use crate::limits::FrameLimits;
 use crate::machine::{Machine, Outbox, trace_transition};
 use crate::time::Instant;
@@ -90,8 +90,8 @@ pub enum Input {
     Frame(Frame),
     /// Send a frame of a protocol that both ends speak.
     Send(Frame),
-    /// What has come is malformed.
-    Malformed,
+    /// What has come is refused by the decoder.
+    Malformed(DecodeError),
     /// The transport has closed, broken, or could not be opened.
     Closed,
     /// Close the link.
@@ -106,7 +106,7 @@ impl Input {
             Self::Opened => "Opened",
             Self::Frame(_) => "Frame",
             Self::Send(_) => "Send",
-            Self::Malformed => "Malformed",
+            Self::Malformed(_) => "Malformed",
             Self::Closed => "Closed",
             Self::Close(_) => "Close",
             Self::Timeout => "Timeout",
@@ -218,7 +218,7 @@ impl Link {
             Input::Timeout => true,
             Input::Opened => self.state == State::Opening,
             Input::Send(frame) => return self.check(frame),
-            Input::Frame(_) | Input::Malformed => matches!(self.state, State::Greeting | State::Ready),
+            Input::Frame(_) | Input::Malformed(_) => matches!(self.state, State::Greeting | State::Ready),
             Input::Closed | Input::Close(_) => self.state != State::Closed,
         };
         if fits { Ok(()) } else { Err(Misuse::WrongState { state: self.state.name(), input: input.name() }) }
@@ -244,7 +244,7 @@ impl Link {
         match (frame.kind, self.state) {
             (Hello::KIND, State::Greeting) => match Hello::from_frame(frame) {
                 Ok(theirs) => self.greeted(theirs),
-                Err(_) => return Err(self.violated("a hello", "a malformed one", CloseReason::MALFORMED)),
+                Err(error) => return Err(self.violated("a hello", "a malformed one", CloseReason::for_error(&error))),
             },
             (Hello::KIND, _) => return Err(self.violated("frames", "a second hello", CloseReason::VIOLATION)),
             (Close::KIND, _) => match Close::from_frame(frame) {
@@ -252,12 +252,12 @@ impl Link {
                     self.outbox.push(Output::Close);
                     self.end(TableEvent::Closed, Ending::Peer(close));
                 }
-                Err(_) => return Err(self.violated("a close", "a malformed one", CloseReason::MALFORMED)),
+                Err(error) => return Err(self.violated("a close", "a malformed one", CloseReason::for_error(&error))),
             },
+            (_, State::Greeting) => return Err(self.violated("a hello", "another frame", CloseReason::VIOLATION)),
             _ if frame.flags.contains(FrameFlags::CRITICAL) => {
                 return Err(self.violated("a kind that is known", "another one", CloseReason::UNKNOWN));
             }
-            (_, State::Greeting) => return Err(self.violated("a hello", "another frame", CloseReason::VIOLATION)),
             // Of a later version of the link: skipped.
             _ => {}
         }
@@ -338,7 +338,7 @@ impl Machine for Link {
             }
             Input::Frame(frame) => return self.frame(frame),
             Input::Send(frame) => self.outbox.push(Output::Send(frame)),
-            Input::Malformed => self.close(TableEvent::Violated, &Close::new(CloseReason::MALFORMED)),
+            Input::Malformed(error) => self.close(TableEvent::Violated, &Close::new(CloseReason::for_error(&error))),
             Input::Closed => self.end(TableEvent::Closed, Ending::Lost),
             Input::Close(close) => self.close(TableEvent::Closed, &close),
             Input::Timeout => self.close(TableEvent::TimedOut, &Close::new(CloseReason::TIMED_OUT)),

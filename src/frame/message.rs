@@ -69,6 +69,14 @@ pub trait Native: Sized {
     }
 }
 
+/// For protocols of which each kind is a type of its own.
+pub(super) fn check_kind(kind: u8, expected: u8) -> Result<(), DecodeError> {
+    if kind == expected {
+        return Ok(());
+    }
+    Err(DecodeError::invalid("Header", "kind", "another message", u64::from(kind)))
+}
+
 /// A message with its header, to be encoded.
 #[derive(Clone, Copy, Debug)]
 pub struct Framed<'a, M>(&'a M);
