@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_STATES=1 cargo test --test states` writes the files afresh.
 
+use handover::frame;
 use handover::machine::Table;
 use handover::spice::{client, source, target};
 use handover::tds5;
@@ -80,4 +81,9 @@ fn tds5_target() {
 #[test]
 fn tds5_client() {
     machine("tds5_client", "TDS 5.0 client", &tds5::client::TABLE);
+}
+
+#[test]
+fn frame_link() {
+    machine("frame_link", "A link over native frames", &frame::link::TABLE);
 }
