@@ -1,8 +1,7 @@
 //! Text for people (spec/frame.md 1.5).
 
 use crate::error::DecodeError;
-use crate::wire::ByteOrder::Big;
-use crate::wire::{Writer, bytes, fixed, put};
+use crate::wire::{Writer, bytes, put};
 use alloc::string::String;
 use core::fmt;
 
@@ -58,7 +57,8 @@ impl Text {
         field: &'static str,
         input: &'a [u8],
     ) -> Result<(&'a [u8], Self), DecodeError> {
-        let (rest, (size,)) = fixed!(in Big; message, input, { size: u8 });
+        let (rest, size) = bytes(message, field, 1, input)?;
+        let size = size.first().copied().unwrap_or_default();
         let (rest, raw) = bytes(message, field, usize::from(size), rest)?;
         let invalid = |reason, got| DecodeError::invalid(message, field, reason, got);
         let text = core::str::from_utf8(raw).map_err(|error| {
