@@ -8,7 +8,7 @@ mod rows;
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
-use handover::testing::{tds5_codec, tds5_machines};
+use handover::testing::{frame, frame_machines, tds5_codec, tds5_machines};
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
@@ -29,6 +29,8 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("tds5_target", tds5_machines::run_target),
     ("tds5_client", tds5_machines::run_client),
     ("tds5_parties", tds5_machines::run_parties),
+    ("frame_stream", frame::run_stream),
+    ("frame_link", frame_machines::run_link),
 ];
 
 fn root() -> PathBuf {
@@ -82,6 +84,7 @@ macro_rules! replays {
 
 replays! { spice_link spice_data spice_roundtrip spice_source spice_target spice_client spice_parties }
 replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip tds5_server tds5_target tds5_client tds5_parties }
+replays! { frame_stream frame_link }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -116,6 +119,12 @@ fn seeds_get_far() {
         ("tds5_parties", "Moving", "FailWaiting"),
         ("tds5_parties", "Synced", "IgnoreWaiting"),
         ("tds5_parties", "Migrating", "Closed"),
+        ("frame_link", "Opening", "TimedOut"),
+        ("frame_link", "Greeting", "Violated"),
+        ("frame_link", "Greeting", "TimedOut"),
+        ("frame_link", "Greeting", "NothingInCommon"),
+        ("frame_link", "Ready", "Violated"),
+        ("frame_link", "Ready", "Closed"),
     ];
     if is_packaged() {
         return;
