@@ -148,8 +148,8 @@ impl LinkSubject {
     /// One of the protocols of this end, now and then another one.
     fn protocol(&self, number: u8) -> Protocol {
         let offers = &self.config.hello.offers;
-        match offers.get(usize::from(number) % (offers.len() + 1)) {
-            Some(offer) if number < 240 => offer.protocol,
+        match usize::from(number).checked_rem(offers.len()) {
+            Some(at) if number < 224 => offers[at].protocol,
             _ => Protocol([99, 0, 200, 1][usize::from(number) % 4]),
         }
     }
