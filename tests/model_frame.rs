@@ -3,7 +3,7 @@
 //! section 8.
 //!
 //! Every action consumes a word, a deadline or a budget, so that there are no cycles: whatever must happen "in the end"
-//! is asserted where nothing can happen any more.
+//! is asserted where nothing has to happen any more.
 
 mod model;
 

@@ -132,8 +132,14 @@ impl Pair {
         step.take(action);
         let mut left = Vec::new();
         self.actions(&step.w, &mut left);
-        // Nothing but what applications want and what goes wrong.
-        if left.is_empty() {
+        // But for what applications may want and what may go wrong.
+        let broken = step.w.broken;
+        let duty = |action: &Action| match action {
+            Action::Send(_) | Action::Close(_) | Action::Break => false,
+            Action::Fail(_) => broken,
+            Action::Open(_) | Action::Deliver(_) | Action::Expire(_) | Action::Notice(_) => true,
+        };
+        if !left.iter().any(duty) {
             step.at_rest();
         }
         step.w
@@ -341,7 +347,7 @@ impl Step<'_> {
         self.w.ends[at].ends.push(ending);
     }
 
-    /// Nothing can happen any more.
+    /// Nothing has to happen any more.
     fn at_rest(&mut self) {
         let states = self.w.ends.each_ref().map(|end| end.link.get().state());
         let ready = states == [State::Ready; 2] && !self.w.broken;
