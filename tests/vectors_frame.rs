@@ -196,7 +196,7 @@ fn every_chunking_gives_the_same() {
 fn the_text_shows_the_same_bytes() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/spec/frame.md")).unwrap();
     let section = text.split("\n## ").find(|section| section.starts_with("9 Vectors")).expect("section 9");
-    let is_hex = |word: &&str| word.len() % 2 == 0 && word.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_hex = |word: &&str| word.len().is_multiple_of(2) && word.bytes().all(|digit| digit.is_ascii_hexdigit());
     let shown = |line: &str| -> String { line.split_whitespace().take_while(is_hex).collect() };
     let blocks: Vec<String> =
         section.split("```").skip(1).step_by(2).map(|block| block.lines().map(shown).collect()).collect();
@@ -344,7 +344,7 @@ fn links_say_what_the_vectors_say() {
                 assert_eq!(hex(&end.sent), hex(bytes), "{name}, {}", line.dir);
                 assert_eq!(Some(end.settled), line.settled, "{name}, {}", line.dir);
                 assert_eq!(Some(end.handed_on), line.handed_on, "{name}, {}", line.dir);
-                assert_eq!(end.ended.into_iter().map(Some).collect::<Vec<_>>(), [line.ended.clone()], "{name}");
+                assert_eq!(end.ended, Vec::from_iter(line.ended.clone()), "{name}");
             }
         }
     }

@@ -113,8 +113,8 @@ fn config(choices: &mut Choices<'_>) -> Config {
     let mut hello = Hello::new(offers.collect::<Vec<_>>());
     hello.max_body = *choices.pick(&[1024, 1025, 4000, 262_144, u32::MAX]);
     hello.boot = choices.u32();
-    hello.agent = Text::fitting(*choices.pick(&["", "trial/1"]));
-    hello.extensions = extensions(*choices.pick(&[&[][..], &[1], &[7, 0x7fff], &[0x8001]]), 3);
+    hello.agent = Text::fitting(choices.pick::<&str>(&["", "trial/1"]));
+    hello.extensions = extensions(choices.pick::<&[u16]>(&[&[], &[1], &[7, 0x7fff], &[0x8001]]), 3);
     if choices.one_in(8) {
         // What cannot be said.
         match choices.below(6) {
@@ -254,7 +254,7 @@ impl Trial for LinkSubject {
     fn forward(&self, number: u8, machine: &Link) -> LinkOp {
         match (machine.state(), number % 8) {
             (State::Opening, _) => LinkOp::Open,
-            (State::Greeting, _) => LinkOp::Hello(number & !7 | number % 4),
+            (State::Greeting, _) => LinkOp::Hello((number & !7) + number % 4),
             (State::Ready, 0..=2) => LinkOp::Frame { protocol: number / 8, size: number / 8 % 4 },
             (State::Ready, 3..=5) => LinkOp::Send { protocol: number / 8, size: number / 8 % 4 },
             (State::Ready, 6) => LinkOp::Own(number & !1),
