@@ -176,10 +176,10 @@ impl Default for RepmgrLimits {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FrameLimits {
-    /// Largest body, in bytes; it is also what a hello says unless told otherwise. Default 256 KiB.
+    /// Largest body, in bytes; a hello says no more. Default 256 KiB; at least 1024, which every hello promises.
     pub frame: u32,
-    /// Largest body of the link's own messages, in bytes. Default 8 KiB: what all 255 protocols take, and some
-    /// extensions.
+    /// Largest body of the link's own messages that is taken, in bytes. Default 8 KiB: what all 255 protocols take, and
+    /// some extensions. No end sends a larger one.
     pub hello: u32,
     /// Most outputs that may wait to be drained before further input is refused. Default 4096.
     pub outputs: usize,

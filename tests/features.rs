@@ -124,6 +124,48 @@ fn messages_survive_serde() {
 }
 
 #[test]
+fn a_stream_of_frames_is_a_codec() {
+    use handover::frame::{Close, CloseReason, Frame, FrameStream, Hello, Native};
+    use handover::limits::FrameLimits;
+
+    let mut codec = FrameStream::new(&FrameLimits::DEFAULT);
+    let mut bytes = BytesMut::new();
+    let frames = [Hello::new([]).to_frame().unwrap(), Close::new(CloseReason::DONE).to_frame().unwrap()];
+    frames.iter().for_each(|frame: &Frame| codec.encode(frame.clone(), &mut bytes).unwrap());
+    let rest = bytes.split_off(10);
+    assert_eq!(codec.decode(&mut bytes).unwrap(), None);
+    bytes.unsplit(rest);
+    frames.iter().for_each(|frame| assert_eq!(codec.decode(&mut bytes).unwrap().as_ref(), Some(frame)));
+    assert_eq!(codec.decode(&mut bytes).unwrap(), None);
+    bytes.extend_from_slice(&[0, 0, 0, 0, 2, 0, 0, 0]);
+    assert!(codec.decode(&mut bytes).unwrap_err().to_string().contains("Header.version"));
+}
+
+#[test]
+fn frames_survive_serde_and_rules_are_kept() {
+    use handover::frame::link::Config;
+    use handover::frame::{Capabilities, Frame, Protocol, Text};
+    use handover::frame::{Close, CloseReason, Extension, ExtensionType, Extensions, Hello, Identity, Native, Offer};
+
+    let extensions = Extensions::new([Extension { ty: ExtensionType(7), value: b"seven" }]).unwrap();
+    let mut hello = Hello::new([Offer::new(Protocol::GROUP, Capabilities::from_bits_retain(u64::MAX))]);
+    hello.identity = Identity::new(&b"me"[..]).unwrap();
+    hello.agent = Text::new("features/1").unwrap();
+    hello.extensions = extensions.clone();
+    let close = Close { extensions, ..Close::new(CloseReason(40_000)) };
+    let frame = close.to_frame().unwrap();
+    let config = Config::new(hello.clone());
+    let text = serde_json::to_string(&(&hello, &close, &frame, &config)).unwrap();
+    let again: (Hello, Close, Frame, Config) = serde_json::from_str(&text).unwrap();
+    assert_eq!(again, (hello, close, frame, config));
+    // What cannot be made cannot be read either.
+    assert!(serde_json::from_str::<Text>("\"two\\nlines\"").is_err());
+    assert!(serde_json::from_str::<Text>(&format!("\"{}\"", "x".repeat(256))).is_err());
+    assert!(serde_json::from_str::<Identity>(&serde_json::to_string(&[1; 65][..]).unwrap()).is_err());
+    assert!(serde_json::from_str::<Extensions>("[0, 1, 0]").is_err());
+}
+
+#[test]
 fn sub_messages_come_once_and_before_their_message() {
     let caps = CommonCaps::AUTH_SELECTION | CommonCaps::AUTH_SPICE;
     let (mut client, mut server) = pair(caps);

@@ -9,6 +9,7 @@ use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
 use handover::testing::{repmgr_codec, repmgr_machines, tds5_codec, tds5_machines};
+use handover::testing::{frame, frame_machines, tds5_codec, tds5_machines};
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
@@ -37,6 +38,8 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("repmgr_channel", repmgr_machines::run_channel),
     ("repmgr_dispatcher", repmgr_machines::run_dispatcher),
     ("repmgr_sites", repmgr_machines::run_sites),
+    ("frame_stream", frame::run_stream),
+    ("frame_link", frame_machines::run_link),
 ];
 
 fn root() -> PathBuf {
@@ -92,6 +95,7 @@ replays! { spice_link spice_data spice_roundtrip spice_source spice_target spice
 replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip tds5_server tds5_target tds5_client tds5_parties }
 replays! { repmgr_frames repmgr_segments repmgr_handshake repmgr_roundtrip }
 replays! { repmgr_connection repmgr_channel repmgr_dispatcher repmgr_sites }
+replays! { frame_stream frame_link }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -137,6 +141,12 @@ fn seeds_get_far() {
         ("repmgr_sites", "Dialling", "MovedWhileWaiting"),
         ("repmgr_sites", "Local", "Moved"),
         ("repmgr_sites", "Answered", "Lost"),
+        ("frame_link", "Opening", "TimedOut"),
+        ("frame_link", "Greeting", "Violated"),
+        ("frame_link", "Greeting", "TimedOut"),
+        ("frame_link", "Greeting", "NothingInCommon"),
+        ("frame_link", "Ready", "Violated"),
+        ("frame_link", "Ready", "Closed"),
     ];
     if is_packaged() {
         return;

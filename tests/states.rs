@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_STATES=1 cargo test --test states` writes the files afresh.
 
+use handover::frame;
 use handover::machine::Table;
 use handover::repmgr;
 use handover::spice::{client, source, target};
@@ -115,4 +116,6 @@ fn repmgr_incoming() {
     use repmgr::dispatcher::incoming::{Progress, TABLE};
     let title = "Replication Manager dispatcher, one message or request";
     machine_from("repmgr_incoming", title, &TABLE, &[Progress::Message, Progress::Request]);
+fn frame_link() {
+    machine("frame_link", "A link over native frames", &frame::link::TABLE);
 }

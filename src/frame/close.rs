@@ -2,13 +2,12 @@
 
 use super::extension::Extensions;
 use super::header::{FrameFlags, Protocol};
-use super::message::Native;
-use crate::error::{DecodeError, EncodeError};
+use super::message::{Native, check_kind};
+use super::text::Text;
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::wire::ByteOrder::Big;
-use crate::wire::{Writer, bytes, codes, fixed, put};
-use alloc::string::String;
+use crate::wire::{Writer, codes, fixed, put};
 use bytes::Bytes;
-use core::fmt;
 
 codes! {
     /// Why a link is closed (spec/frame.md 4).
@@ -36,98 +35,16 @@ codes! {
     }
 }
 
-/// A text for people: UTF-8 without control characters, at most 255 bytes.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "String", into = "String"))]
-pub struct Text(String);
-
-/// The text is too long, or holds control characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("a text has at most 255 bytes and no control characters")]
-pub struct NoText;
-
-impl Text {
-    /// No text.
-    pub const EMPTY: Self = Self(String::new());
-
-    /// Most bytes.
-    pub const MAX: usize = 255;
-
-    /// A text; `None` if it is too long or holds control characters.
+impl CloseReason {
+    /// What to say to an end whose bytes are refused for this error: [`LIMIT`](Self::LIMIT) for a bound,
+    /// [`UNKNOWN`](Self::UNKNOWN) for what is not supported, else [`MALFORMED`](Self::MALFORMED).
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Option<Self> {
-        Self::try_from(text.into()).ok()
-    }
-
-    /// As much of `text` as can be one: control characters become spaces, and what is too long is cut.
-    #[must_use]
-    pub fn fitting(text: &str) -> Self {
-        let mut fitting = String::new();
-        for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
-            if fitting.len().saturating_add(c.len_utf8()) > Self::MAX {
-                break;
-            }
-            fitting.push(c);
+    pub const fn for_error(error: &DecodeError) -> Self {
+        match error.kind {
+            DecodeErrorKind::Limit(_) => Self::LIMIT,
+            DecodeErrorKind::Unsupported { .. } => Self::UNKNOWN,
+            DecodeErrorKind::Short { .. } | DecodeErrorKind::Invalid { .. } => Self::MALFORMED,
         }
-        Self(fitting)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// u8 size, then so many bytes.
-    pub(crate) fn parse<'a>(
-        message: &'static str,
-        field: &'static str,
-        input: &'a [u8],
-    ) -> Result<(&'a [u8], Self), DecodeError> {
-        let (rest, (size,)) = fixed!(in Big; message, input, { size: u8 });
-        let (rest, raw) = bytes(message, field, usize::from(size), rest)?;
-        let text = core::str::from_utf8(raw).ok().and_then(Self::new);
-        let text = text.ok_or_else(|| {
-            let at = raw.iter().position(u8::is_ascii_control).unwrap_or_default();
-            let got = raw.get(at).copied().unwrap_or_default();
-            DecodeError::invalid(message, field, "UTF-8 without control characters is expected", u64::from(got))
-        })?;
-        Ok((rest, text))
-    }
-
-    pub(crate) fn encoded_len(&self) -> usize {
-        self.0.len().saturating_add(1)
-    }
-
-    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
-        put!(writer, { size: u8 = u8::try_from(self.0.len()).unwrap_or(u8::MAX) });
-        writer.put(self.0.as_bytes());
-    }
-}
-
-impl TryFrom<String> for Text {
-    type Error = NoText;
-
-    fn try_from(text: String) -> Result<Self, NoText> {
-        if text.len() > Self::MAX || text.chars().any(char::is_control) { Err(NoText) } else { Ok(Self(text)) }
-    }
-}
-
-impl From<Text> for String {
-    fn from(text: Text) -> Self {
-        text.0
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
     }
 }
 
@@ -144,6 +61,9 @@ pub struct Close {
 }
 
 impl Close {
+    /// Its number among the link's messages.
+    pub const KIND: u8 = 2;
+
     /// A close without a text.
     #[must_use]
     pub const fn new(reason: CloseReason) -> Self {
@@ -155,14 +75,15 @@ impl Native for Close {
     const PROTOCOL: Protocol = Protocol::LINK;
 
     fn kind(&self) -> u8 {
-        2
+        Self::KIND
     }
 
     fn name(&self) -> &'static str {
         "CLOSE"
     }
 
-    fn parse(_kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
+    fn parse(kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
+        check_kind(kind, Self::KIND)?;
         let (rest, (reason,)) = fixed!(in Big; "Close", body, { reason: u16 });
         let (rest, text) = Text::parse("Close", "text", rest)?;
         let extensions = Extensions::parse("Close", body, rest, &[])?;

@@ -1,9 +1,9 @@
 //! The first message on a link, from both ends (spec/frame.md 3).
 
-use super::close::Text;
 use super::extension::Extensions;
 use super::header::{FrameFlags, Protocol};
-use super::message::Native;
+use super::message::{Native, check_kind};
+use super::text::Text;
 use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::wire::ByteOrder::Big;
 use crate::wire::{Writer, bytes, fixed, put, share};
@@ -122,6 +122,9 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// Its number among the link's messages.
+    pub const KIND: u8 = 1;
+
     /// The smallest `max_body` that may be said.
     pub const LEAST_BODY: u32 = 1024;
 
@@ -139,10 +142,10 @@ impl Hello {
     }
 
     /// What is settled between this end and one that says `theirs`; `None` if there is nothing that both speak. Both
-    /// ends come to the same result.
+    /// ends come to the same protocols, versions and capabilities.
     #[must_use]
     pub fn settle(&self, theirs: Self) -> Option<Settled> {
-        let spoken: Vec<Spoken> = self
+        let mut spoken: Vec<Spoken> = self
             .offers
             .iter()
             .filter_map(|ours| {
@@ -153,6 +156,7 @@ impl Hello {
                 both.then_some(Spoken { protocol: ours.protocol, version, capabilities })
             })
             .collect();
+        spoken.sort_unstable_by_key(|spoken| spoken.protocol);
         (!spoken.is_empty()).then_some(Settled { spoken, peer: theirs })
     }
 }
@@ -172,7 +176,7 @@ pub struct Spoken {
 /// What both hellos of a link have settled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settled {
-    /// The protocols that both ends speak.
+    /// The protocols that both ends speak, by number.
     pub spoken: Vec<Spoken>,
     /// What the other end has said.
     pub peer: Hello,
@@ -190,7 +194,7 @@ impl Native for Hello {
     const PROTOCOL: Protocol = Protocol::LINK;
 
     fn kind(&self) -> u8 {
-        1
+        Self::KIND
     }
 
     fn flags(&self) -> FrameFlags {
@@ -201,8 +205,9 @@ impl Native for Hello {
         "HELLO"
     }
 
-    fn parse(_kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
+    fn parse(kind: u8, _flags: FrameFlags, body: &Bytes) -> Result<Self, DecodeError> {
         const MESSAGE: &str = "Hello";
+        check_kind(kind, Self::KIND)?;
         let (rest, (max_body, boot, identity_size)) =
             fixed!(in Big; MESSAGE, body, { max_body: u32, boot: u32, identity_size: u8 });
         if max_body < Self::LEAST_BODY {

@@ -4,10 +4,11 @@ use super::close::{Close, CloseReason};
 use super::header::{Frame, FrameFlags, Protocol, check_size};
 use super::hello::{Hello, Settled};
 use super::message::Native;
-use crate::error::{Error, Misuse, Violation};
+use crate::error::{DecodeError, EncodeError, Error, Misuse, Violation};
 use crate::limits::FrameLimits;
 use crate::machine::{Machine, Outbox, trace_transition};
 use crate::time::Instant;
+use crate::wire::Encode as _;
 use core::time::Duration;
 
 crate::transition_table! {
@@ -58,7 +59,7 @@ crate::transition_table! {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Config {
-    /// What this end says first.
+    /// What this end says first. Its `max_body` is lowered to `limits.frame`.
     pub hello: Hello,
     /// How long the transport may take to open. Default 10 s.
     pub open_timeout: Duration,
@@ -84,17 +85,17 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Input {
-    /// The transport is there.
+    /// The transport is there. Misuse if the hello of the settings cannot be said.
     Opened,
     /// A frame has come.
     Frame(Frame),
     /// Send a frame of a protocol that both ends speak.
     Send(Frame),
-    /// What has come is malformed.
-    Malformed,
+    /// What has come is refused by the decoder.
+    Malformed(DecodeError),
     /// The transport has closed, broken, or could not be opened.
     Closed,
-    /// Close the link.
+    /// Close the link. Misuse if that cannot be said.
     Close(Close),
     /// The instant of [`poll_timeout`](Machine::poll_timeout) has come.
     Timeout,
@@ -106,7 +107,7 @@ impl Input {
             Self::Opened => "Opened",
             Self::Frame(_) => "Frame",
             Self::Send(_) => "Send",
-            Self::Malformed => "Malformed",
+            Self::Malformed(_) => "Malformed",
             Self::Closed => "Closed",
             Self::Close(_) => "Close",
             Self::Timeout => "Timeout",
@@ -120,7 +121,8 @@ impl Input {
 pub enum Output {
     /// Send a frame.
     Send(Frame),
-    /// Close the transport, once everything before is written.
+    /// Close the transport, once everything before is written. What still comes is best read and dropped: a socket that
+    /// is closed with unread bytes may lose what was written.
     Close,
     /// Something that others should know.
     Event(Event),
@@ -187,7 +189,9 @@ pub struct Link {
 impl Link {
     /// A link whose transport is being opened since `now`: [`Input::Opened`] comes next.
     #[must_use]
-    pub fn new(config: Config, now: Instant) -> Self {
+    pub fn new(mut config: Config, now: Instant) -> Self {
+        let most = config.limits.frame.max(Hello::LEAST_BODY);
+        config.hello.max_body = config.hello.max_body.min(most);
         let deadline = Some(now.saturating_add(config.open_timeout));
         Self { config, state: State::Opening, settled: None, now, deadline, outbox: Outbox::new() }
     }
@@ -216,10 +220,12 @@ impl Link {
     fn validate(&self, input: &Input) -> Result<(), Misuse> {
         let fits = match input {
             Input::Timeout => true,
-            Input::Opened => self.state == State::Opening,
+            Input::Opened if self.state == State::Opening => return sayable("hello", &self.config.hello),
+            Input::Close(close) if self.state != State::Closed => return sayable("close", close),
             Input::Send(frame) => return self.check(frame),
-            Input::Frame(_) | Input::Malformed => matches!(self.state, State::Greeting | State::Ready),
-            Input::Closed | Input::Close(_) => self.state != State::Closed,
+            Input::Frame(_) | Input::Malformed(_) => matches!(self.state, State::Greeting | State::Ready),
+            Input::Closed => self.state != State::Closed,
+            Input::Opened | Input::Close(_) => false,
         };
         if fits { Ok(()) } else { Err(Misuse::WrongState { state: self.state.name(), input: input.name() }) }
     }
@@ -230,6 +236,9 @@ impl Link {
         }
         if self.state == State::Greeting {
             return Err(self.violated("a hello", "another frame", CloseReason::VIOLATION));
+        }
+        if check_size("Frame", frame.body.len(), self.config.hello.max_body).is_err() {
+            return Err(self.violated("a body within max_body", "a larger one", CloseReason::LIMIT));
         }
         let spoken = self.settled.as_ref().is_some_and(|settled| settled.protocol(frame.protocol).is_some());
         if !spoken && !self.config.pass_on {
@@ -242,22 +251,22 @@ impl Link {
     /// Frames of the link itself.
     fn own(&mut self, frame: &Frame) -> Result<(), Error> {
         match (frame.kind, self.state) {
-            (1, State::Greeting) => match Hello::from_frame(frame) {
+            (Hello::KIND, State::Greeting) => match Hello::from_frame(frame) {
                 Ok(theirs) => self.greeted(theirs),
-                Err(_) => return Err(self.violated("a hello", "a malformed one", CloseReason::MALFORMED)),
+                Err(error) => return Err(self.violated("a hello", "a malformed one", CloseReason::for_error(&error))),
             },
-            (1, _) => return Err(self.violated("frames", "a second hello", CloseReason::VIOLATION)),
-            (2, _) => match Close::from_frame(frame) {
+            (Hello::KIND, _) => return Err(self.violated("frames", "a second hello", CloseReason::VIOLATION)),
+            (Close::KIND, _) => match Close::from_frame(frame) {
                 Ok(close) => {
                     self.outbox.push(Output::Close);
                     self.end(TableEvent::Closed, Ending::Peer(close));
                 }
-                Err(_) => return Err(self.violated("a close", "a malformed one", CloseReason::MALFORMED)),
+                Err(error) => return Err(self.violated("a close", "a malformed one", CloseReason::for_error(&error))),
             },
+            (_, State::Greeting) => return Err(self.violated("a hello", "another frame", CloseReason::VIOLATION)),
             _ if frame.flags.contains(FrameFlags::CRITICAL) => {
                 return Err(self.violated("a kind that is known", "another one", CloseReason::UNKNOWN));
             }
-            (_, State::Greeting) => return Err(self.violated("a hello", "another frame", CloseReason::VIOLATION)),
             // Of a later version of the link: skipped.
             _ => {}
         }
@@ -338,7 +347,7 @@ impl Machine for Link {
             }
             Input::Frame(frame) => return self.frame(frame),
             Input::Send(frame) => self.outbox.push(Output::Send(frame)),
-            Input::Malformed => self.close(TableEvent::Violated, &Close::new(CloseReason::MALFORMED)),
+            Input::Malformed(error) => self.close(TableEvent::Violated, &Close::new(CloseReason::for_error(&error))),
             Input::Closed => self.end(TableEvent::Closed, Ending::Lost),
             Input::Close(close) => self.close(TableEvent::Closed, &close),
             Input::Timeout => self.close(TableEvent::TimedOut, &Close::new(CloseReason::TIMED_OUT)),
@@ -357,4 +366,15 @@ impl Machine for Link {
     fn state(&self) -> State {
         self.state
     }
+}
+
+/// Whether a message of the link itself can be sent, and is of a size that every end takes.
+fn sayable(what: &'static str, message: &impl Native) -> Result<(), Misuse> {
+    let reason = match message.framed().check() {
+        Err(EncodeError::Invalid { reason, .. }) => reason,
+        Err(_) => "too long",
+        Ok(()) if check_size(what, message.body_len(), FrameLimits::DEFAULT.hello).is_err() => "too long",
+        Ok(()) => return Ok(()),
+    };
+    Err(Misuse::Argument { what, reason })
 }

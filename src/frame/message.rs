@@ -19,7 +19,7 @@ pub trait Native: Sized {
         FrameFlags::empty()
     }
 
-    /// Its name on the wire.
+    /// Its name in spec/.
     fn name(&self) -> &'static str;
 
     /// Reads a body.
@@ -67,6 +67,14 @@ pub trait Native: Sized {
         }
         Self::parse(frame.kind, frame.flags, &frame.body)
     }
+}
+
+/// For protocols of which each kind is a type of its own.
+pub(super) fn check_kind(kind: u8, expected: u8) -> Result<(), DecodeError> {
+    if kind == expected {
+        return Ok(());
+    }
+    Err(DecodeError::invalid("Header", "kind", "another message", u64::from(kind)))
 }
 
 /// A message with its header, to be encoded.

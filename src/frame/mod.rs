@@ -19,11 +19,14 @@ mod message;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use body::Body;
 pub use close::{Close, CloseReason, Text};
+pub use close::{Close, CloseReason};
 pub use extension::{Extension, ExtensionType, Extensions};
 pub use header::{Frame, FrameFlags, Header, Protocol};
-pub use hello::{Capabilities, Hello, Identity, Offer, Settled, Spoken, VersionRange};
+pub use hello::{Capabilities, Hello, Identity, LongIdentity, Offer, Settled, Spoken, VersionRange};
 pub use message::{Framed, Native};
 pub use stream::FrameStream;
+pub use text::{InvalidText, Text};

@@ -7,6 +7,8 @@
 //! | [`Choices`] | decisions out of bytes: one source for proptest, for libFuzzer and for a fixed seed |
 //! | [`contract`] | the eight lines of the [`Machine`](crate::machine::Machine) contract as checks; joined with [`contract_tests!`](crate::contract_tests) |
 //! | [`check_chunking`] | the contract of [`StreamDecode`](crate::wire::StreamDecode): bytes cut at any point |
+//! | [`frame`] | any native frame, hello and close, and in odd layouts; oracles of the codec |
+//! | [`frame_machines`] | operation lists and a reference model for a link over native frames |
 //! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
 //! | [`spice_machines`] | operation lists and reference models for the machines of the SPICE room |
 //! | [`Reference`] | a second description of a machine, beside which operation lists run it |
@@ -36,6 +38,8 @@ mod choices;
 pub mod chunking;
 pub mod contract;
 mod must;
+pub mod frame;
+pub mod frame_machines;
 mod pipe;
 pub mod repmgr;
 pub mod repmgr_codec;

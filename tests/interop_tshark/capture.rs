@@ -61,7 +61,7 @@ impl Capture {
         let size = u32::try_from(packet.len()).expect("a packet is short");
         self.frames += 1;
         // A packet a millisecond.
-        let header = [1_700_000_000, self.frames * 1000, size, size];
+        let header = [1_700_000_000 + self.frames / 1000, self.frames % 1000 * 1000, size, size];
         self.file.extend_from_slice(&header.map(u32::to_le_bytes).concat());
         self.file.extend_from_slice(&packet);
     }
