@@ -1,6 +1,6 @@
 //! Reading a body of fields of any size, in order.
 
-use super::close::Text;
+use super::text::Text;
 use super::extension::Extensions;
 use crate::error::DecodeError;
 use crate::wire::{bytes, parse, share};

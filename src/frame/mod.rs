@@ -22,7 +22,6 @@ mod tests;
 mod text;
 
 pub(crate) use body::Body;
-pub use close::{Close, CloseReason, Text};
 pub use close::{Close, CloseReason};
 pub use extension::{Extension, ExtensionType, Extensions};
 pub use header::{Frame, FrameFlags, Header, Protocol};
