@@ -8,8 +8,7 @@ mod rows;
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
-use handover::testing::{repmgr_codec, repmgr_machines, tds5_codec, tds5_machines};
-use handover::testing::{frame, frame_machines, tds5_codec, tds5_machines};
+use handover::testing::{frame, frame_machines, repmgr_codec, repmgr_machines, tds5_codec, tds5_machines};
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.

@@ -116,6 +116,9 @@ fn repmgr_incoming() {
     use repmgr::dispatcher::incoming::{Progress, TABLE};
     let title = "Replication Manager dispatcher, one message or request";
     machine_from("repmgr_incoming", title, &TABLE, &[Progress::Message, Progress::Request]);
+}
+
+#[test]
 fn frame_link() {
     machine("frame_link", "A link over native frames", &frame::link::TABLE);
 }

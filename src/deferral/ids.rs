@@ -54,6 +54,8 @@ codes! {
         UNAUTHORIZED = 4;
         /// Another request has the same id.
         DUPLICATE = 5;
+        /// It comes again, and whether it was carried out before is not known any more.
+        FORGOTTEN = 6;
     }
 }
 
@@ -69,8 +71,20 @@ bitflags! {
         const READ_ONLY = 0x0002;
         /// It may be carried out more than once.
         const IDEMPOTENT = 0x0004;
+        /// It may have come before, on a link that was lost: who does not know how it ended, and cannot be sure that it
+        /// never came, must not carry it out.
+        const AGAIN = 0x0008;
         const _ = !0;
     }
+}
+
+/// What an end says of itself in the hello of a link (spec/deferral.md 1.2).
+pub mod capability {
+    use crate::frame::Capabilities;
+
+    /// The server carries out a request once at most, as long as its boot number is the same, and says again how it
+    /// ended if it comes again.
+    pub const REPLAYS: Capabilities = Capabilities::from_bits_retain(1);
 }
 
 bitflags! {

@@ -15,5 +15,5 @@ pub mod server;
 pub mod text;
 mod uri;
 
-pub use ids::{DeferKind, MessageKind, RefusalCode, RequestFlags, RequestId, ServerAbilities, ServerId};
+pub use ids::{DeferKind, MessageKind, RefusalCode, RequestFlags, RequestId, ServerAbilities, ServerId, capability};
 pub use uri::{ServerUri, UriError};

@@ -120,7 +120,8 @@ impl ServerUri {
     /// Whether the scheme is that of `other`, or the stronger form of it.
     #[must_use]
     pub fn is_as_strong_as(&self, other: &Self) -> bool {
-        let stronger = SCHEMES.iter().find(|(scheme, ..)| *scheme == other.scheme).and_then(|(_, _, stronger)| *stronger);
+        let stronger =
+            SCHEMES.iter().find(|(scheme, ..)| *scheme == other.scheme).and_then(|(_, _, stronger)| *stronger);
         self.scheme == other.scheme || stronger == Some(self.scheme.as_str())
     }
 

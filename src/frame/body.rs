@@ -1,7 +1,7 @@
 //! Reading a body of fields of any size, in order.
 
-use super::text::Text;
 use super::extension::Extensions;
+use super::text::Text;
 use crate::error::DecodeError;
 use crate::wire::{bytes, parse, share};
 use bytes::Bytes;

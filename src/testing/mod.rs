@@ -37,9 +37,9 @@
 mod choices;
 pub mod chunking;
 pub mod contract;
-mod must;
 pub mod frame;
 pub mod frame_machines;
+mod must;
 mod pipe;
 pub mod repmgr;
 pub mod repmgr_codec;

@@ -8,9 +8,7 @@ mod types;
 mod walk;
 
 pub use table::{Event as TableEvent, State, TABLE, step};
-pub use types::{
-    Config, Credentials, Event, Failure, Hosts, Input, Outcome, Output, Piece, Policy, Report, Task,
-};
+pub use types::{Config, Credentials, Event, Failure, Hosts, Input, Outcome, Output, Piece, Policy, Report, Task};
 
 use super::ids::ServerId;
 use super::message::{Command, RequestKey};

@@ -89,7 +89,8 @@ impl Client {
             }
             return self.dial(index, false);
         }
-        if self.servers.iter().any(|server| matches!(server.standing, Standing::Busy | Standing::Lazy)) && !self.priority
+        if self.servers.iter().any(|server| matches!(server.standing, Standing::Busy | Standing::Lazy))
+            && !self.priority
         {
             return self.all_busy();
         }
@@ -115,7 +116,9 @@ impl Client {
         let mut again: Vec<usize> = Vec::new();
         for standing in [Standing::Lazy, Standing::Busy] {
             let mut those: Vec<usize> = self.standing(standing).collect();
-            those.sort_by_key(|index| self.servers.get(*index).and_then(|server| server.estimate_ms).unwrap_or(u32::MAX));
+            those.sort_by_key(|index| {
+                self.servers.get(*index).and_then(|server| server.estimate_ms).unwrap_or(u32::MAX)
+            });
             again.append(&mut those);
         }
         for index in again {

@@ -1,11 +1,7 @@
 //! Messages as bodies of frames.
 
-use super::{
-    Alternate, Command, CommandName, Data, Defer, End, Message, Queued, Refused, Request, RequestKey, Signal,
-};
-use crate::deferral::ids::{
-    DeferKind, MessageKind, RefusalCode, RequestFlags, RequestId, ServerAbilities, ServerId,
-};
+use super::{Alternate, Command, CommandName, Data, Defer, End, Message, Queued, Refused, Request, RequestKey, Signal};
+use crate::deferral::ids::{DeferKind, MessageKind, RefusalCode, RequestFlags, RequestId, ServerAbilities, ServerId};
 use crate::deferral::uri::ServerUri;
 use crate::error::{DecodeError, EncodeError, to_u64};
 use crate::frame::{Body, FrameFlags, Native, Protocol};
@@ -406,4 +402,3 @@ fn at_most(message: &'static str, field: &'static str, got: usize, max: usize) -
     let (max, got) = (to_u64(max), to_u64(got));
     if got > max { Err(EncodeError::TooLong { message, field, max, got }) } else { Ok(()) }
 }
-

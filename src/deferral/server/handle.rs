@@ -70,8 +70,15 @@ impl Server {
     /// Everything that our caller can do wrong; nothing changes.
     fn validate(&self, input: &Input) -> Result<(), Misuse> {
         match input {
-            Input::Data { job, .. } | Input::End { job, .. } | Input::Continue { job, .. } | Input::Refuse { job, .. } => {
-                if self.running.contains_key(job) { Ok(()) } else { Err(Misuse::Unknown { what: "job", id: job.0 }) }
+            Input::Data { job, .. }
+            | Input::End { job, .. }
+            | Input::Continue { job, .. }
+            | Input::Refuse { job, .. } => {
+                if self.running.contains_key(job) {
+                    Ok(())
+                } else {
+                    Err(Misuse::Unknown { what: "job", id: job.0 })
+                }
             }
             Input::Alternates(alternates) if alternates.len() > 1024 => {
                 let got = to_u64(alternates.len());

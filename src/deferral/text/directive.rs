@@ -202,7 +202,9 @@ impl Encode for Directive {
             }
             Self::Unknown { token, .. } => {
                 let known: [&[u8]; 6] = [b"DISPLAY", b"RETURN", b"TRACE", b"STARTFSA", b"CD", b"REDIRECT"];
-                if token.is_empty() || token.iter().any(|byte| matches!(byte, b' ' | b'\n')) || known.contains(&&**token)
+                if token.is_empty()
+                    || token.iter().any(|byte| matches!(byte, b' ' | b'\n'))
+                    || known.contains(&&**token)
                 {
                     return invalid("token", "a word that is not known");
                 }
