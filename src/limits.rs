@@ -205,6 +205,8 @@ pub struct DeferralLimits {
     pub servers: usize,
     /// Most continuations of one command. Default 4: a chain of three is normal.
     pub continuations: u16,
+    /// Most other servers that a server has at its disposal to send clients on. Default 1024.
+    pub alternates: usize,
     /// Most requests that wait in a server's line. Default 1024.
     pub queue: usize,
     /// Most requests whose end a server remembers, to say it again. Default 4096.
@@ -215,7 +217,8 @@ pub struct DeferralLimits {
 
 impl DeferralLimits {
     /// The documented defaults.
-    pub const DEFAULT: Self = Self { servers: 16, continuations: 4, queue: 1024, remembered: 4096, outputs: 4096 };
+    pub const DEFAULT: Self =
+        Self { servers: 16, continuations: 4, alternates: 1024, queue: 1024, remembered: 4096, outputs: 4096 };
 }
 
 impl Default for DeferralLimits {

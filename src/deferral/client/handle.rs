@@ -1,9 +1,10 @@
 //! What a client does with each input.
 
 use super::table::Event as TableEvent;
-use super::{Cancelling, Client, Contact, Event, Failure, Input, Outcome, Output, Piece, Standing, State, step};
+use super::{Cancelling, Client, Contact, Event, Failure, Input, Outcome, Output, Peer, Piece, Standing, State, step};
 use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags};
 use crate::deferral::message::{Defer, End, Message, Queued, Refused, Request, RequestKey, milliseconds};
+use crate::deferral::uri::ServerUri;
 use crate::error::{Error, Misuse, Violation};
 use crate::frame::Extensions;
 use crate::machine::{LinkId, Machine, trace_transition};
@@ -26,7 +27,7 @@ impl Machine for Client {
         }
         self.now = now;
         match input {
-            Input::Opened { replays, .. } => self.ask(replays),
+            Input::Opened { peer, .. } => self.opened(peer),
             Input::Message { message, .. } => return self.message(message),
             Input::Closed(_) => self.lost(),
             Input::Wait(true) => self.go_round_again(),
@@ -78,17 +79,36 @@ impl Client {
         self.contact.and_then(|contact| contact.cancelling)
     }
 
-    /// Sends the request.
-    fn ask(&mut self, replays: bool) {
+    fn opened(&mut self, peer: Peer) {
         let Some(contact) = &mut self.contact else { return };
-        contact.replays = replays;
-        let Contact { link, server, .. } = *contact;
-        let Some(server) = self.servers.get(server) else { return };
+        contact.peer = peer;
+        let Contact { link, server: index, before, .. } = *contact;
+        match before {
+            // It has forgotten, or is another: it must not be asked to do again what may have been done.
+            Some(before) if before != peer => return self.indeterminate(index),
+            Some(_) => {}
+            None if self.is_alias(index, peer.id) => {
+                self.file(index, Standing::Alias);
+                self.outbox.push(Output::Close(link));
+                return self.next();
+            }
+            None => {}
+        }
+        if let Some(server) = self.servers.get_mut(index) {
+            server.id = peer.id;
+        }
+        self.ask(link, index, before.is_some());
+    }
+
+    /// Sends the request.
+    fn ask(&mut self, link: LinkId, index: usize, again: bool) {
+        let Some(server) = self.servers.get(index) else { return };
         let mut flags = RequestFlags::empty();
         flags.set(RequestFlags::PRIORITY, self.priority);
         flags.set(RequestFlags::READ_ONLY, self.task.read_only);
         flags.set(RequestFlags::IDEMPOTENT, self.task.idempotent);
-        let own = self.task.servers.iter().any(|known| known.same_origin(&server.uri));
+        flags.set(RequestFlags::AGAIN, again);
+        let own = self.is_own(&server.uri);
         let deadline = self.task.deadline.map_or(0, |deadline| u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX));
         let request = Request {
             key: self.key,
@@ -125,7 +145,8 @@ impl Client {
             Message::End(End { status, text, .. }) => {
                 self.executing();
                 let Some(server) = self.asked() else { return Ok(()) };
-                self.end(Outcome::Done { server, status, text });
+                let complete = self.contact.is_some_and(|contact| contact.before.is_none());
+                self.end(Outcome::Done { server, status, text, complete });
             }
             Message::Defer(defer) => return self.deferred(*defer),
             Message::Cancelled(_) => return self.cancelled(),
@@ -154,7 +175,7 @@ impl Client {
             return;
         }
         if self.cancelling() != Some(Cancelling::User) {
-            self.deadline = self.config.execute_timeout.map(|time| self.now.saturating_add(time));
+            self.wait(self.config.execute_timeout);
             if let Some(contact) = &mut self.contact {
                 contact.cancelling = None;
             }
@@ -166,18 +187,15 @@ impl Client {
     }
 
     fn deferred(&mut self, defer: Defer) -> Result<(), Error> {
-        let Some(Contact { link, server: index, cancelling, .. }) = self.contact else { return Ok(()) };
+        let Some(Contact { link, server: index, .. }) = self.contact else { return Ok(()) };
         let executing = self.state == State::Executing;
         if executing && defer.kind != DeferKind::CONTINUE {
             return Err(self.violated("the result, or a continuation", "a deferral"));
         }
-        let Some(server) = self.servers.get_mut(index) else { return Ok(()) };
-        if defer.server.is_known() {
-            server.id = defer.server;
-        }
+        let Some(server) = self.servers.get(index) else { return Ok(()) };
         let event = Event::Deferred { server: server.uri.clone(), kind: defer.kind, reason: defer.reason };
         self.event(event);
-        let user = cancelling == Some(Cancelling::User);
+        let user = self.is_given_up();
         if let Some(next) = defer.next {
             let carried_out = self.key.epoch.saturating_add(1);
             if user {
@@ -211,27 +229,30 @@ impl Client {
         };
         self.file(index, standing);
         self.note_load(index, defer.estimate_ms, defer.retry_after_ms);
-        let added = self.merge(index, defer.alternates, &defer.receipt);
-        self.to_try.extend(added);
+        self.merge(index, defer.alternates, &defer.receipt);
         self.outbox.push(Output::Close(link));
         self.next();
         Ok(())
     }
 
     fn refused(&mut self, refused: Refused) {
-        let Some(Contact { link, server: index, cancelling, .. }) = self.contact else { return };
-        if cancelling == Some(Cancelling::User) {
+        let Some(Contact { link, server: index, .. }) = self.contact else { return };
+        self.file(index, Standing::Declined);
+        if refused.code == RefusalCode::FORGOTTEN && !self.is_harmless() {
+            return self.indeterminate(index);
+        }
+        if self.is_given_up() {
             return self.end(Outcome::Cancelled { carried_out: self.key.epoch });
         }
         let Some(server) = self.asked() else { return };
-        let stranger = !self.task.servers.iter().any(|known| known.same_origin(&server));
         let elsewhere = match refused.code {
-            RefusalCode::DEADLINE | RefusalCode::OVERLOADED => true,
-            // It was shown no credentials.
-            RefusalCode::UNAUTHORIZED => stranger,
+            RefusalCode::DEADLINE | RefusalCode::OVERLOADED | RefusalCode::FORGOTTEN => true,
+            // A stranger was shown no credentials.
+            RefusalCode::UNAUTHORIZED => !self.is_own(&server),
+            // It is still busy with what was lost.
+            RefusalCode::DUPLICATE => self.is_harmless(),
             _ => false,
         };
-        self.file(index, Standing::Declined);
         if elsewhere {
             self.outbox.push(Output::Close(link));
             return self.next();
@@ -257,8 +278,13 @@ impl Client {
     }
 
     fn cancel(&mut self) {
-        match self.state {
-            State::Dialling | State::Asking => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
+        match (self.state, self.contact) {
+            (State::Dialling, Some(Contact { server, before: Some(_), .. })) if !self.task.read_only => {
+                self.indeterminate(server);
+            }
+            (State::Dialling | State::Pausing | State::Asking, _) => {
+                self.end(Outcome::Cancelled { carried_out: self.key.epoch });
+            }
             _ => self.send_cancel(Cancelling::User),
         }
     }
@@ -276,6 +302,7 @@ impl Client {
     fn timeout(&mut self) {
         match (self.state, self.cancelling()) {
             (State::Asking, _) => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
+            (State::Pausing, _) => self.next(),
             // It may be carried out at any moment: first it must be known that it is not.
             (State::Waiting | State::Queued, None) => self.send_cancel(Cancelling::Impatience),
             _ => {
@@ -287,26 +314,19 @@ impl Client {
         }
     }
 
-    /// The server cannot be reached, or is not heard of any more.
     fn lost(&mut self) {
-        let Some(Contact { server: index, replays, again, cancelling, .. }) = self.contact.take() else { return };
+        let given_up = self.is_given_up();
+        let Some(Contact { server: index, peer, before, .. }) = self.contact.take() else { return };
         self.file(index, Standing::Dead);
-        let user = cancelling == Some(Cancelling::User);
-        let sent = self.state != State::Dialling || again;
-        if !sent {
-            return self.next();
-        }
-        if replays && !again && !user {
-            return self.dial(index, true);
-        }
-        let harmless = self.task.read_only || (self.task.idempotent && !user);
-        match self.servers.get(index) {
-            Some(server) if !harmless => {
-                let (server, report) = (server.uri.clone(), self.report());
-                self.end(Outcome::Indeterminate { server, report });
-            }
-            _ if user => self.end(Outcome::Cancelled { carried_out: self.key.epoch }),
-            _ => self.next(),
+        let sent_now = self.state != State::Dialling;
+        if !sent_now && before.is_none() {
+            self.next();
+        } else if self.is_harmless() {
+            self.next_unless(given_up);
+        } else if sent_now && before.is_none() && peer.memory.is_some() && !given_up {
+            self.dial(index, Some(peer));
+        } else {
+            self.indeterminate(index);
         }
     }
 
@@ -314,23 +334,46 @@ impl Client {
     #[cold]
     fn violated(&mut self, expected: &'static str, got: &'static str) -> Error {
         let violation = Violation { state: self.state.name(), expected, got };
+        let given_up = self.is_given_up();
         if let Some(Contact { link, server: index, .. }) = self.contact.take() {
             self.outbox.push(Output::Close(link));
             self.file(index, Standing::Violator);
-            let harmless = self.task.read_only || self.task.idempotent;
-            match self.servers.get(index) {
-                Some(server) if !harmless => {
-                    let (server, report) = (server.uri.clone(), self.report());
-                    self.end(Outcome::Indeterminate { server, report });
-                }
-                _ => self.next(),
+            if self.is_harmless() {
+                self.next_unless(given_up);
+            } else {
+                self.indeterminate(index);
             }
         }
         violation.into()
     }
 
+    fn next_unless(&mut self, given_up: bool) {
+        if given_up { self.end(Outcome::Cancelled { carried_out: self.key.epoch }) } else { self.next() }
+    }
+
+    fn indeterminate(&mut self, index: usize) {
+        let Some(server) = self.servers.get(index).map(|server| server.uri.clone()) else { return };
+        let report = self.report();
+        self.end(Outcome::Indeterminate { server, report });
+    }
+
+    /// Whether nothing is wrong with its being carried out twice.
+    const fn is_harmless(&self) -> bool {
+        self.task.read_only || self.task.idempotent
+    }
+
+    /// Whether the user wants the command no longer.
+    fn is_given_up(&self) -> bool {
+        self.cancelling() == Some(Cancelling::User)
+    }
+
+    /// Whether a server is one of those that the command began with, and may see the credentials.
+    fn is_own(&self, server: &ServerUri) -> bool {
+        self.task.servers.iter().any(|own| own.same_origin(server))
+    }
+
     /// The server that is asked.
-    fn asked(&self) -> Option<crate::deferral::uri::ServerUri> {
+    fn asked(&self) -> Option<ServerUri> {
         let index = self.contact?.server;
         self.servers.get(index).map(|server| server.uri.clone())
     }

@@ -8,12 +8,14 @@ mod types;
 mod walk;
 
 pub use table::{Event as TableEvent, State, TABLE, step};
-pub use types::{Config, Credentials, Event, Failure, Hosts, Input, Outcome, Output, Piece, Policy, Report, Task};
+pub use types::{
+    Config, Credentials, Event, Failure, Hosts, Input, Outcome, Output, Peer, Piece, Policy, Report, Task,
+};
 
 use super::ids::ServerId;
 use super::message::{Command, RequestKey};
 use super::uri::ServerUri;
-use crate::error::Misuse;
+use crate::error::{Limit, Misuse, to_u64};
 use crate::machine::{LinkId, Outbox};
 use crate::time::Instant;
 use alloc::collections::VecDeque;
@@ -31,7 +33,7 @@ use bytes::Bytes;
 /// `limits.servers` of them and `limits.continuations` continuations.
 ///
 /// ```
-/// use handover::deferral::client::{Client, Config, Event, Input, Outcome, Output, Task};
+/// use handover::deferral::client::{Client, Config, Event, Input, Outcome, Output, Peer, Task};
 /// use handover::deferral::message::{Command, CommandName, End, Message};
 /// use handover::deferral::{RequestId, ServerUri};
 /// use handover::frame::{Extensions, Text};
@@ -43,7 +45,7 @@ use bytes::Bytes;
 /// let command = Command { name: CommandName::new("help").unwrap(), arguments: Vec::new() };
 /// let mut client = Client::new(Config::default(), Task::new(RequestId([7; 16]), vec![server], command), now)?;
 /// let Some(Output::Dial { link, .. }) = client.poll_output() else { panic!() };
-/// client.handle(now, Input::Opened { link, replays: false })?;
+/// client.handle(now, Input::Opened { link, peer: Peer::default() })?;
 /// let Some(Output::Send { message: Message::Request(request), .. }) = client.poll_output() else { panic!() };
 /// let end = End { key: request.key, status: 0, text: Text::EMPTY, extensions: Extensions::NONE };
 /// client.handle(now, Input::Message { link, message: Message::End(end) })?;
@@ -80,10 +82,9 @@ pub struct Client {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Server {
     uri: ServerUri,
+    /// Proved by the transport of a link to it.
     id: ServerId,
     standing: Standing,
-    /// Asked without and with priority.
-    asked: [bool; 2],
     estimate_ms: Option<u32>,
     /// It wants to be left alone until then.
     not_before: Option<Instant>,
@@ -101,6 +102,8 @@ enum Standing {
     Declined,
     Dead,
     Violator,
+    /// Another name of a server that has answered.
+    Alias,
 }
 
 /// The server that is asked now.
@@ -108,9 +111,9 @@ enum Standing {
 struct Contact {
     link: LinkId,
     server: usize,
-    replays: bool,
-    /// Whether it is asked again after a loss.
-    again: bool,
+    peer: Peer,
+    /// It has had the request on a link that was lost, and was this.
+    before: Option<Peer>,
     cancelling: Option<Cancelling>,
 }
 
@@ -141,10 +144,14 @@ impl Client {
         if task.servers.is_empty() {
             return Err(Misuse::Argument { what: "servers", reason: "there must be one at least" });
         }
+        let (limit, got) = (to_u64(config.limits.servers), to_u64(task.servers.len()));
+        if got > limit {
+            return Err(Misuse::Limit(Limit { what: "servers", limit, got }));
+        }
         let mut client = Self {
             command: task.command.clone(),
             key: RequestKey { id: task.id, epoch: 0 },
-            state: State::Asking,
+            state: State::Pausing,
             now,
             priority: false,
             servers: Vec::new(),
@@ -159,7 +166,7 @@ impl Client {
             task,
         };
         for uri in client.task.servers.clone() {
-            client.add(uri, ServerId::UNKNOWN, None, Bytes::new());
+            client.add(uri, None, Bytes::new());
         }
         client.next();
         Ok(client)
@@ -188,6 +195,7 @@ impl Client {
             declined: with(&[Standing::Declined]),
             dead: with(&[Standing::Dead]),
             violators: with(&[Standing::Violator]),
+            aliases: with(&[Standing::Alias]),
             denied: self.denied.clone(),
             busy: with(&[Standing::Busy, Standing::Lazy]),
             untried: with(&[Standing::ToTry, Standing::Asked]),

@@ -5,6 +5,8 @@ crate::transition_table! {
     pub machine DeferralClient;
     /// Where a [`Client`](super::Client) stands with its command.
     pub enum State {
+        /// Nobody is asked: those that are left want to be left alone for a while.
+        Pausing,
         /// A server is being dialled.
         Dialling,
         /// It has the request, and has not answered.
@@ -28,30 +30,41 @@ crate::transition_table! {
         Executing,
         /// The next server is dialled.
         Next,
-        /// All are busy, and nobody was asked before whether to wait.
+        /// All that are left want to be left alone for a while.
+        Paused,
+        /// All are busy, and the user was not asked before whether to wait.
         AllBusy,
         /// The command has come to its end.
         Ended,
     }
     rows {
+        Pausing + Next => Dialling, "4.1";
+        Pausing + Paused => Pausing, "4.1";
+        Pausing + AllBusy => Asking, "4.1";
+        Pausing + Ended => Ended, "4.1";
         Dialling + Opened => Waiting, "4.1";
         Dialling + Next => Dialling, "4.1";
+        Dialling + Paused => Pausing, "4.1";
         Dialling + AllBusy => Asking, "4.1";
         Dialling + Ended => Ended, "4.1";
         Waiting + Queued => Queued, "4.1";
         Waiting + Executing => Executing, "4.1";
         Waiting + Next => Dialling, "4.1";
+        Waiting + Paused => Pausing, "4.1";
         Waiting + AllBusy => Asking, "4.1";
         Waiting + Ended => Ended, "4.1";
         Queued + Queued => Queued, "4.1";
         Queued + Executing => Executing, "4.1";
         Queued + Next => Dialling, "4.1";
+        Queued + Paused => Pausing, "4.1";
         Queued + AllBusy => Asking, "4.1";
         Queued + Ended => Ended, "4.1";
         Executing + Next => Dialling, "4.1";
+        Executing + Paused => Pausing, "4.1";
         Executing + AllBusy => Asking, "4.1";
         Executing + Ended => Ended, "4.1";
         Asking + Next => Dialling, "4.1";
+        Asking + Paused => Pausing, "4.1";
         Asking + Ended => Ended, "4.1";
     }
 }

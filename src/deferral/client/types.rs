@@ -1,6 +1,6 @@
 //! What goes into a client and what comes out.
 
-use crate::deferral::ids::{DeferKind, RefusalCode, RequestId};
+use crate::deferral::ids::{DeferKind, RefusalCode, RequestId, ServerId};
 use crate::deferral::message::{Command, Message};
 use crate::deferral::uri::ServerUri;
 use crate::frame::Text;
@@ -25,8 +25,8 @@ pub struct Config {
     pub answer_timeout: Duration,
     /// How long the request may wait in a server's line. Default 5 minutes.
     pub queue_timeout: Duration,
-    /// How long it may be carried out. Default `None`: for ever, or until the link is lost.
-    pub execute_timeout: Option<Duration>,
+    /// How long it may be carried out. Default 1 hour.
+    pub execute_timeout: Duration,
     /// How long the user may think. Default 5 minutes.
     pub ask_timeout: Duration,
     /// How long a server may take to say which came first, the result or [`Input::Cancel`]. Default 5 s.
@@ -46,7 +46,7 @@ impl Default for Config {
             dial_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(10),
             queue_timeout: Duration::from_secs(300),
-            execute_timeout: None,
+            execute_timeout: Duration::from_secs(3600),
             ask_timeout: Duration::from_secs(300),
             cancel_timeout: Duration::from_secs(5),
             wait_unasked: false,
@@ -112,6 +112,17 @@ impl core::fmt::Debug for Credentials {
     }
 }
 
+/// Who is at the other end of a link, as its hello says (spec/deferral.md 1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The server's id, the same under all its names, if the transport proves it: whoever could say another's id could
+    /// keep us from that one. [Unknown](ServerId::UNKNOWN) otherwise.
+    pub id: ServerId,
+    /// Which memory it has of requests that have ended, if it carries each out once at most and says again how it ended:
+    /// as long as this is the same, nothing was forgotten that it does not know to be forgotten.
+    pub memory: Option<u32>,
+}
+
 /// What goes into a [`Client`](super::Client).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -120,8 +131,8 @@ pub enum Input {
     Opened {
         /// The link.
         link: LinkId,
-        /// Whether the server carries out a request once at most and says again how it ended, if it is asked again.
-        replays: bool,
+        /// Who is at its other end.
+        peer: Peer,
     },
     /// A message has come.
     Message {
@@ -206,7 +217,7 @@ pub enum Event {
         /// How long it may take until its turn.
         estimate: Option<Duration>,
     },
-    /// It is being carried out.
+    /// It is being carried out. If another server did so before, the result begins anew.
     Executing(ServerUri),
     /// A piece of the result.
     Data(Piece),
@@ -238,6 +249,9 @@ pub enum Outcome {
         status: i32,
         /// The same for people.
         text: Text,
+        /// Whether every piece of the result has come: not if a link was lost on the way, and the server has only said
+        /// again how it ended.
+        complete: bool,
     },
     /// It was not carried out by anybody.
     Failed(Failure, Report),
@@ -286,6 +300,8 @@ pub struct Report {
     pub dead: Vec<ServerUri>,
     /// They were busy although the client had been round the block, or have broken the protocol otherwise.
     pub violators: Vec<ServerUri>,
+    /// Other names of servers that have answered under a name of these lists.
+    pub aliases: Vec<ServerUri>,
     /// The policy does not allow to ask them.
     pub denied: Vec<ServerUri>,
     /// They are busy.

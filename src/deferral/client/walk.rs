@@ -1,61 +1,78 @@
 //! Whom to ask next.
 
 use super::table::Event as TableEvent;
-use super::{Client, Contact, Event, Failure, Hosts, Outcome, Output, Server, Standing, State};
+use super::{Client, Contact, Event, Failure, Hosts, Outcome, Output, Peer, Server, Standing, State};
 use crate::deferral::ids::ServerId;
 use crate::deferral::message::{Alternate, milliseconds};
 use crate::deferral::uri::ServerUri;
 use crate::machine::LinkId;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::time::Duration;
 
 /// Nobody is left alone for longer, and no estimate is longer.
 const HOUR_MS: u32 = 3_600_000;
 
+impl Server {
+    /// Whether it is worth asking with priority.
+    const fn is_busy(&self) -> bool {
+        matches!(self.standing, Standing::Busy | Standing::Lazy)
+    }
+}
+
 impl Client {
     /// A server that was not known; false if it is known already or there are too many.
-    pub(super) fn add(&mut self, uri: ServerUri, id: ServerId, referrer: Option<ServerUri>, receipt: Bytes) -> bool {
-        let same = |server: &Server| server.uri == uri || (id.is_known() && server.id == id);
-        if self.servers.iter().any(same) {
+    pub(super) fn add(&mut self, uri: ServerUri, referrer: Option<ServerUri>, receipt: Bytes) -> bool {
+        if self.servers.iter().any(|server| server.uri == uri) {
             return false;
         }
         if self.servers.len() >= self.config.limits.servers.max(1) {
             self.ignored = self.ignored.saturating_add(1);
             return false;
         }
-        let standing = Standing::ToTry;
-        let (asked, estimate_ms, not_before) = ([false; 2], None, None);
-        self.servers.push(Server { uri, id, standing, asked, estimate_ms, not_before, referrer, receipt });
+        let (id, standing) = (ServerId::UNKNOWN, Standing::ToTry);
+        self.servers.push(Server { uri, id, standing, estimate_ms: None, not_before: None, referrer, receipt });
+        self.to_try.push_back(self.servers.len().saturating_sub(1));
         true
     }
 
-    /// Servers that `from` has named, as far as they may be asked. They come behind those that are still to be asked.
-    pub(super) fn merge(&mut self, from: usize, alternates: Vec<Alternate>, receipt: &Bytes) -> Vec<usize> {
-        let referrer = self.servers.get(from).map(|server| server.uri.clone());
-        let mut added = Vec::new();
-        for alternate in alternates {
-            // Who says of itself what it is not able to do need not be asked.
-            if !alternate.may_serve(self.task.read_only) {
-                continue;
-            }
-            if !self.allows(&alternate.uri, referrer.as_ref()) {
-                if !self.denied.contains(&alternate.uri) && self.denied.len() < self.config.limits.servers {
-                    self.denied.push(alternate.uri);
-                }
-                continue;
-            }
-            if self.add(alternate.uri, alternate.server, referrer.clone(), receipt.clone()) {
-                added.push(self.servers.len().saturating_sub(1));
-            }
-        }
-        added
+    /// Whether a server that was reached under another name says the same id, and has answered.
+    pub(super) fn is_alias(&self, index: usize, id: ServerId) -> bool {
+        let answered = |server: &Server| {
+            let answers = [Standing::Busy, Standing::Lazy, Standing::Declined, Standing::Violator];
+            server.id == id && answers.contains(&server.standing)
+        };
+        id.is_known() && self.servers.iter().enumerate().any(|(other, server)| other != index && answered(server))
     }
 
-    fn allows(&self, uri: &ServerUri, from: Option<&ServerUri>) -> bool {
+    /// Servers that `from` has named, as far as they may be asked. They come behind those that are still to be asked.
+    ///
+    /// What a server says of another one's id counts only beside its own id, and within its list: otherwise it could
+    /// keep us from a server that somebody else names.
+    pub(super) fn merge(&mut self, from: usize, alternates: Vec<Alternate>, receipt: &Bytes) {
+        let Some((referrer, id)) = self.servers.get(from).map(|server| (server.uri.clone(), server.id)) else { return };
+        let mut ids: Vec<ServerId> = Vec::from([id]);
+        for alternate in alternates {
+            let named_before = alternate.server.is_known() && ids.contains(&alternate.server);
+            ids.push(alternate.server);
+            let known = self.servers.iter().any(|server| server.uri == alternate.uri);
+            // Who is said not to be able to need not be asked.
+            if known || named_before || !alternate.may_serve(self.task.read_only) {
+                continue;
+            }
+            if self.allows(&alternate.uri, &referrer) {
+                self.add(alternate.uri, Some(referrer.clone()), receipt.clone());
+            } else if self.denied.len() >= self.config.limits.servers {
+                self.ignored = self.ignored.saturating_add(1);
+            } else if !self.denied.contains(&alternate.uri) {
+                self.denied.push(alternate.uri);
+            }
+        }
+    }
+
+    fn allows(&self, uri: &ServerUri, from: &ServerUri) -> bool {
         let policy = &self.config.policy;
-        let weaker = from.is_some_and(|from| !uri.is_as_strong_as(from));
-        let inward = uri.is_local() && from.is_some_and(|from| !from.is_local());
+        let weaker = !uri.is_as_strong_as(from);
+        let inward = uri.is_local() && !from.is_local();
         if (weaker && !policy.weaker) || (inward && !policy.local) {
             return false;
         }
@@ -75,23 +92,16 @@ impl Client {
     pub(super) fn next(&mut self) {
         self.contact = None;
         self.deadline = None;
-        let round = usize::from(self.priority);
-        while let Some(index) = self.to_try.pop_front() {
-            let Some(server) = self.servers.get(index) else { continue };
-            // The same server under another name.
-            let asked = |other: &Server| {
-                let same = other.uri == server.uri || (server.id.is_known() && other.id == server.id);
-                same && other.asked.get(round).copied().unwrap_or(true)
-            };
-            if self.servers.iter().any(asked) {
-                self.file(index, Standing::Declined);
-                continue;
-            }
-            return self.dial(index, false);
+        let not_before = |index: &usize| self.servers.get(*index).and_then(|server| server.not_before);
+        let ready = |index: &usize| not_before(index).is_none_or(|at| at <= self.now);
+        if let Some(index) = self.to_try.iter().position(ready).and_then(|at| self.to_try.remove(at)) {
+            return self.dial(index, None);
         }
-        if self.servers.iter().any(|server| matches!(server.standing, Standing::Busy | Standing::Lazy))
-            && !self.priority
-        {
+        if let Some(at) = self.to_try.iter().filter_map(not_before).min() {
+            self.deadline = Some(at);
+            return self.go(TableEvent::Paused);
+        }
+        if !self.priority && self.servers.iter().any(Server::is_busy) {
             return self.all_busy();
         }
         let report = self.report();
@@ -102,7 +112,7 @@ impl Client {
         if self.config.wait_unasked {
             return self.go_round_again();
         }
-        let busy = self.servers.iter().filter(|server| matches!(server.standing, Standing::Busy | Standing::Lazy));
+        let busy = self.servers.iter().filter(|server| server.is_busy());
         let estimate = busy.clone().filter_map(|server| server.estimate_ms).min().map(milliseconds);
         let event = Event::AskWait { busy: busy.count(), estimate };
         self.deadline = Some(self.now.saturating_add(self.config.ask_timeout));
@@ -147,19 +157,16 @@ impl Client {
         }
     }
 
-    pub(super) fn dial(&mut self, index: usize, again: bool) {
-        let round = usize::from(self.priority);
+    /// Dials a server; `before`: who it was when it had the request, if it has had it.
+    pub(super) fn dial(&mut self, index: usize, before: Option<Peer>) {
         let Some(server) = self.servers.get_mut(index) else { return };
-        if let Some(asked) = server.asked.get_mut(round) {
-            *asked = true;
-        }
         server.standing = Standing::Asked;
-        let wait = server.not_before.take().map_or(Duration::ZERO, |at| at.saturating_duration_since(self.now));
+        server.not_before = None;
         let server = server.uri.clone();
         self.last_link = self.last_link.saturating_add(1);
         let link = LinkId(self.last_link);
-        self.contact = Some(Contact { link, server: index, replays: false, again, cancelling: None });
-        self.deadline = Some(self.now.saturating_add(wait).saturating_add(self.config.dial_timeout));
+        self.contact = Some(Contact { link, server: index, peer: Peer::default(), before, cancelling: None });
+        self.deadline = Some(self.now.saturating_add(self.config.dial_timeout));
         self.go(TableEvent::Next);
         self.outbox.push(Output::Dial { link, server });
     }
@@ -169,19 +176,22 @@ impl Client {
     pub(super) fn begin_epoch(&mut self, done_by: usize, alternates: Vec<Alternate>, receipt: &Bytes) {
         let untried: Vec<usize> = self.to_try.drain(..).collect();
         let named: Vec<ServerUri> = alternates.iter().map(|alternate| alternate.uri.clone()).collect();
-        let added = self.merge(done_by, alternates, receipt);
-        let listed = |index: &usize| {
-            let uri = self.servers.get(*index).map(|server| &server.uri);
-            *index != done_by && uri.is_some_and(|uri| named.contains(uri))
-        };
-        let known = 0..self.servers.len();
-        let mut order: Vec<usize> = known.filter(listed).chain(added).collect();
+        self.merge(done_by, alternates, receipt);
+        // In the order of the list, whether they were known or not.
+        let place = |uri: &ServerUri| named.iter().position(|named| named == uri);
+        let mut order: Vec<(usize, usize)> =
+            self.servers.iter().enumerate().filter_map(|(index, server)| Some((place(&server.uri)?, index))).collect();
+        order.sort_unstable();
+        let mut order: Vec<usize> = order.into_iter().map(|(_, index)| index).collect();
         order.extend(untried);
-        for standing in [Standing::Lazy, Standing::Busy, Standing::Declined, Standing::Violator] {
+        let rest =
+            [Standing::Lazy, Standing::Busy, Standing::Declined, Standing::Violator, Standing::Alias, Standing::Asked];
+        for standing in rest {
             order.extend(self.standing(standing));
         }
         order.retain(|index| *index != done_by);
         order.push(done_by);
+        self.to_try.clear();
         for index in order {
             let Some(server) = self.servers.get_mut(index) else { continue };
             if server.standing == Standing::Dead || self.to_try.contains(&index) {
@@ -190,9 +200,6 @@ impl Client {
             server.standing = Standing::ToTry;
             server.estimate_ms = None;
             self.to_try.push_back(index);
-        }
-        for server in &mut self.servers {
-            server.asked = [false; 2];
         }
     }
 

@@ -1,13 +1,12 @@
 //! The admission table (spec/deferral.md 5.2), and the line.
 
-use super::{Event, Fate, Job, JobId, Output, Running, Server, State, Waiting};
+use super::{Event, Fate, Job, JobId, Output, Place, Running, Server, State, Waiting};
 use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags, ServerAbilities};
 use crate::deferral::message::{Alternate, Command, Defer, Message, Queued, Refused, Request, RequestKey};
 use crate::frame::{Extensions, Text};
 use crate::machine::LinkId;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use core::time::Duration;
 
 /// What becomes of a request that has come.
@@ -105,8 +104,8 @@ impl Server {
             reason: Text::EMPTY,
             queue_length: u32::try_from(self.queue.len()).ok().filter(|_| busy),
             estimate_ms: busy.then(|| milliseconds(self.estimate(self.queue.len()))),
-            retry_after_ms: None,
-            receipt: Bytes::new(),
+            retry_after_ms: self.config.retry_after.filter(|_| busy).map(milliseconds),
+            receipt: self.config.receipt.clone(),
             alternates,
             next,
             extensions: Extensions::NONE,
@@ -115,9 +114,15 @@ impl Server {
 
     fn execute(&mut self, link: LinkId, request: Request) {
         let key = request.key;
-        self.last_job = self.last_job.wrapping_add(1);
-        let id = JobId(self.last_job);
-        self.running.insert(id, Running { key, link: Some(link) });
+        let id = loop {
+            self.last_job = self.last_job.wrapping_add(1);
+            let id = JobId(self.last_job);
+            if !self.running.contains_key(&id) {
+                break id;
+            }
+        };
+        let once = !is_harmless(&request);
+        self.running.insert(id, Running { key, once, link: Some(link), abandoned: false });
         self.known.insert(key, Fate::Runs(id));
         self.send(link, Message::Executing(key.into()));
         let Request { flags, command, credentials, receipt, referrer, .. } = request;
@@ -127,42 +132,42 @@ impl Server {
 
     fn queue(&mut self, link: LinkId, request: Box<Request>) {
         let key = request.key;
+        self.last_place = self.last_place.saturating_add(1);
+        let place = Place(self.last_place);
         let wait = Duration::from_millis(u64::from(request.deadline_ms));
         let deadline = (request.deadline_ms > 0).then(|| self.now.saturating_add(wait));
         if let Some(at) = deadline {
-            self.deadlines.insert((at, key));
+            self.deadlines.insert((at, place));
         }
-        self.known.insert(key, Fate::Waits);
-        let message = self.position(key, self.queue.len());
-        self.queue.push_back(Waiting { link, request, deadline });
-        self.send(link, message);
+        self.known.insert(key, Fate::Waits(place));
+        self.queue.insert(place, Waiting { link, request, deadline });
+        self.say_position(link, key, place);
     }
 
-    fn position(&self, key: RequestKey, before: usize) -> Message {
-        let estimate = u32::try_from(self.estimate(before).as_millis()).ok().filter(|ms| *ms < u32::MAX);
+    /// Tells who waits how many are before it.
+    pub(super) fn say_position(&mut self, link: LinkId, key: RequestKey, place: Place) {
+        let before = self.queue.range(..place).count();
+        let estimate_ms = u32::try_from(self.estimate(before).as_millis()).ok().filter(|ms| *ms < u32::MAX);
         let position = u32::try_from(before).unwrap_or(u32::MAX);
-        Message::Queued(Queued { key, position, estimate_ms: estimate, extensions: Extensions::NONE })
+        self.send(link, Message::Queued(Queued { key, position, estimate_ms, extensions: Extensions::NONE }));
     }
 
     /// Lets in who has waited longest, as far as there is room.
     pub(super) fn let_in(&mut self) {
         while self.running.len() < self.config.slots.max(1) {
-            let Some(waiting) = self.queue.pop_front() else { break };
-            if let Some(at) = waiting.deadline {
-                self.deadlines.remove(&(at, waiting.request.key));
-            }
+            let Some(place) = self.queue.keys().next().copied() else { break };
+            let Some(waiting) = self.take(place) else { break };
             self.execute(waiting.link, *waiting.request);
         }
     }
 
-    /// Takes a request out of the line; `None` if it does not wait.
-    pub(super) fn take(&mut self, key: RequestKey) -> Option<Waiting> {
-        let at = self.queue.iter().position(|waiting| waiting.request.key == key)?;
-        let waiting = self.queue.remove(at)?;
+    /// Takes a request out of the line; `None` if nobody has that place.
+    pub(super) fn take(&mut self, place: Place) -> Option<Waiting> {
+        let waiting = self.queue.remove(&place)?;
         if let Some(at) = waiting.deadline {
-            self.deadlines.remove(&(at, key));
+            self.deadlines.remove(&(at, place));
         }
-        self.known.remove(&key);
+        self.known.remove(&waiting.request.key);
         Some(waiting)
     }
 
@@ -173,6 +178,11 @@ impl Server {
     pub(super) fn event(&mut self, event: Event) {
         self.outbox.push(Output::Event(event));
     }
+}
+
+/// Whether nothing is wrong with its being carried out twice.
+pub(super) fn is_harmless(request: &Request) -> bool {
+    request.flags.intersects(RequestFlags::READ_ONLY | RequestFlags::IDEMPOTENT)
 }
 
 /// Every order is as likely as any other, as far as a generator of 64 bits can tell (SplitMix64, and no bias).

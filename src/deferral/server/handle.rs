@@ -1,8 +1,9 @@
 //! What a server does with each input.
 
+use super::admission::is_harmless;
 use super::table::Event as TableEvent;
-use super::{Event, Fate, Input, JobId, Output, Running, Server, State, step};
-use crate::deferral::ids::{DeferKind, RefusalCode};
+use super::{Event, Fate, Input, JobId, Output, Place, Running, Server, State, Waiting, step};
+use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags};
 use crate::deferral::message::{Data, End, Message, Refused, Request, RequestKey};
 use crate::error::{Error, Limit, Misuse, Violation, to_u64};
 use crate::frame::{Extensions, Text};
@@ -45,7 +46,7 @@ impl Machine for Server {
             Input::Alternates(alternates) => self.config.alternates = alternates,
             Input::Drain => self.go(TableEvent::Drain),
             Input::Serve => self.go(TableEvent::Serve),
-            Input::Stop => self.stop(),
+            Input::Stop { random } => self.stop(random),
             Input::Timeout => self.timeout(),
         }
         Ok(())
@@ -80,15 +81,11 @@ impl Server {
                     Err(Misuse::Unknown { what: "job", id: job.0 })
                 }
             }
-            Input::Alternates(alternates) if alternates.len() > 1024 => {
-                let got = to_u64(alternates.len());
-                Err(Misuse::Limit(Limit { what: "alternates", limit: 1024, got }))
+            Input::Alternates(alternates) if alternates.len() > self.config.limits.alternates => {
+                let (limit, got) = (to_u64(self.config.limits.alternates), to_u64(alternates.len()));
+                Err(Misuse::Limit(Limit { what: "alternates", limit, got }))
             }
-            Input::Message { .. } | Input::Closed(_) | Input::Alternates(_) => Ok(()),
-            Input::Drain | Input::Serve | Input::Stop | Input::Timeout => {
-                let _ = input.name();
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
@@ -109,62 +106,98 @@ impl Server {
 
     fn request(&mut self, link: LinkId, request: Box<Request>, random: u64) {
         let key = request.key;
+        let again = request.flags.contains(RequestFlags::AGAIN);
+        let harmless = is_harmless(&request);
         match self.known.get(&key) {
+            // It may have been carried out, and nobody knows any more.
+            None if again && !harmless && self.has_forgotten => self.refuse(link, key, RefusalCode::FORGOTTEN),
             None => self.admit(link, request, random),
             Some(Fate::Ended(message)) => {
                 let message = message.clone();
                 self.send(link, message);
             }
-            // It comes again, since its first link was lost.
-            Some(Fate::Runs(job)) => {
-                let running = self.running.get_mut(job).filter(|running| running.link.is_none());
-                match running {
-                    Some(running) => {
-                        running.link = Some(link);
-                        self.send(link, Message::Executing(key.into()));
-                    }
-                    None => self.duplicate(link, key),
+            Some(&Fate::Waits(place)) if again || harmless => {
+                if let Some(waiting) = self.queue.get_mut(&place) {
+                    waiting.link = link;
                 }
+                self.say_position(link, key, place);
             }
-            Some(Fate::Waits) => self.duplicate(link, key),
+            // Who comes again wants the whole result: it begins anew.
+            Some(&Fate::Runs(job)) if harmless => {
+                self.abandon(job);
+                self.known.remove(&key);
+                self.admit(link, request, random);
+            }
+            Some(&Fate::Runs(job)) if again || self.is_orphan(job) => {
+                if let Some(running) = self.running.get_mut(&job) {
+                    running.link = Some(link);
+                }
+                self.send(link, Message::Executing(key.into()));
+            }
+            Some(Fate::Waits(_) | Fate::Runs(_)) => self.refuse(link, key, RefusalCode::DUPLICATE),
         }
     }
 
-    fn duplicate(&mut self, link: LinkId, key: RequestKey) {
-        let code = RefusalCode::DUPLICATE;
+    fn is_orphan(&self, job: JobId) -> bool {
+        self.running.get(&job).is_some_and(|running| running.link.is_none())
+    }
+
+    fn refuse(&mut self, link: LinkId, key: RequestKey, code: RefusalCode) {
         self.send(link, Message::Refused(Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE }));
+    }
+
+    /// Nobody wants the result of a job any more.
+    fn abandon(&mut self, job: JobId) {
+        let Some(running) = self.running.get_mut(&job) else { return };
+        running.link = None;
+        if !core::mem::replace(&mut running.abandoned, true) {
+            self.event(Event::Abandoned(job));
+        }
     }
 
     fn cancel(&mut self, link: LinkId, key: RequestKey) {
         match self.known.get(&key) {
             // Before it was carried out: it never will be.
-            Some(Fate::Waits) => {
-                let owner = self.queue.iter().find(|waiting| waiting.request.key == key).map(|waiting| waiting.link);
-                if owner == Some(link) {
-                    self.take(key);
+            Some(&Fate::Waits(place)) => {
+                if self.queue.get(&place).is_some_and(|waiting| waiting.link == link) {
+                    self.take(place);
                     self.send(link, Message::Cancelled(key.into()));
                 }
             }
             // Too late: its result says so.
-            Some(Fate::Runs(_) | Fate::Ended(_)) => {}
+            Some(&Fate::Runs(job)) => {
+                if let Some(running) = self.running.get_mut(&job)
+                    && running.link == Some(link)
+                    && !core::mem::replace(&mut running.abandoned, true)
+                {
+                    self.event(Event::Abandoned(job));
+                }
+            }
+            Some(Fate::Ended(_)) => {}
             // It was never here, or was sent on.
             None => self.send(link, Message::Cancelled(key.into())),
         }
     }
 
     fn data(&mut self, job: JobId, bytes: bytes::Bytes) {
-        if let Some(&Running { key, link: Some(link) }) = self.running.get(&job) {
+        if let Some(&Running { key, link: Some(link), .. }) = self.running.get(&job) {
             self.send(link, Message::Data(Data { key, bytes, extensions: Extensions::NONE }));
         }
     }
 
     fn finish(&mut self, job: JobId, message: impl FnOnce(RequestKey) -> Message) {
-        let Some(Running { key, link }) = self.running.remove(&job) else { return };
+        let Some(Running { key, once, link, .. }) = self.running.remove(&job) else { return };
         let message = message(key);
         if let Some(link) = link {
             self.send(link, message.clone());
         }
-        self.remember(key, message);
+        // Unless the same request has begun anew.
+        if self.known.get(&key) == Some(&Fate::Runs(job)) {
+            self.known.remove(&key);
+            if once {
+                self.remember(key, message);
+            }
+        }
         self.let_in();
     }
 
@@ -180,48 +213,45 @@ impl Server {
     fn forget_first(&mut self) {
         if let Some((_, key)) = self.forget.pop_front() {
             self.known.remove(&key);
+            self.has_forgotten = true;
         }
     }
 
     /// Who waits on the link waits no longer; what runs for it is remembered.
     fn closed(&mut self, link: LinkId) {
-        let gone: Vec<RequestKey> =
-            self.queue.iter().filter(|waiting| waiting.link == link).map(|waiting| waiting.request.key).collect();
-        for key in gone {
-            self.take(key);
+        let gone: Vec<Place> =
+            self.queue.iter().filter(|(_, waiting)| waiting.link == link).map(|(place, _)| *place).collect();
+        for place in gone {
+            self.take(place);
         }
-        let mut abandoned = Vec::new();
-        for (job, running) in &mut self.running {
-            if running.link == Some(link) {
-                running.link = None;
-                abandoned.push(*job);
-            }
-        }
-        for job in abandoned {
-            self.event(Event::Abandoned(job));
+        let wanted = |running: &Running| running.link == Some(link);
+        let jobs: Vec<JobId> =
+            self.running.iter().filter(|(_, running)| wanted(running)).map(|(job, _)| *job).collect();
+        for job in jobs {
+            self.abandon(job);
         }
     }
 
     /// Who waits is sent on; what runs goes on.
-    fn stop(&mut self) {
+    fn stop(&mut self, random: u64) {
         self.go(TableEvent::Stop);
-        while let Some(key) = self.queue.front().map(|waiting| waiting.request.key) {
-            let Some(waiting) = self.take(key) else { break };
-            let defer = self.defer(key, DeferKind::NO_SERVICE, Vec::new(), None);
-            self.send(waiting.link, Message::Defer(Box::new(defer)));
+        while let Some(place) = self.queue.keys().next().copied() {
+            let Some(Waiting { link, request, .. }) = self.take(place) else { break };
+            let read_only = request.flags.contains(RequestFlags::READ_ONLY);
+            let alternates = self.alternates(read_only, random.wrapping_add(place.0));
+            let defer = self.defer(request.key, DeferKind::NO_SERVICE, alternates, None);
+            self.send(link, Message::Defer(Box::new(defer)));
         }
     }
 
     fn timeout(&mut self) {
-        while let Some(&(at, key)) = self.deadlines.first() {
+        while let Some(&(at, place)) = self.deadlines.first() {
             if at > self.now {
                 break;
             }
-            self.deadlines.remove(&(at, key));
-            if let Some(waiting) = self.take(key) {
-                let code = RefusalCode::DEADLINE;
-                let refused = Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE };
-                self.send(waiting.link, Message::Refused(refused));
+            self.deadlines.remove(&(at, place));
+            if let Some(Waiting { link, request, .. }) = self.take(place) {
+                self.refuse(link, request.key, RefusalCode::DEADLINE);
             }
         }
         while self.forget.front().is_some_and(|(at, _)| *at <= self.now) {

@@ -46,17 +46,24 @@ pub struct Server {
     state: State,
     now: Instant,
     last_job: u32,
+    last_place: u64,
     /// Who waits, in the order of arrival.
-    queue: VecDeque<Waiting>,
+    queue: BTreeMap<Place, Waiting>,
     running: BTreeMap<JobId, Running>,
     /// Which requests are known, and what became of them.
     known: BTreeMap<RequestKey, Fate>,
     /// When each remembered end may be forgotten.
     forget: VecDeque<(Instant, RequestKey)>,
+    /// Whether anything was.
+    has_forgotten: bool,
     /// When those who wait do so no longer.
-    deadlines: BTreeSet<(Instant, RequestKey)>,
+    deadlines: BTreeSet<(Instant, Place)>,
     outbox: Outbox<Output>,
 }
+
+/// A place in line: who comes later has a higher one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Place(u64);
 
 /// A request in line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,14 +77,18 @@ struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Running {
     key: RequestKey,
+    /// Whether it must not be carried out again.
+    once: bool,
     /// Who wants the result; `None` if nobody does any more.
     link: Option<LinkId>,
+    /// Whether the application was told that nobody does.
+    abandoned: bool,
 }
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Fate {
-    Waits,
+    Waits(Place),
     Runs(JobId),
     /// It was carried out, and this was said at its end.
     Ended(Message),
@@ -92,10 +103,12 @@ impl Server {
             state: State::Serving,
             now: Instant::ZERO,
             last_job: 0,
-            queue: VecDeque::new(),
+            last_place: 0,
+            queue: BTreeMap::new(),
             running: BTreeMap::new(),
             known: BTreeMap::new(),
             forget: VecDeque::new(),
+            has_forgotten: false,
             deadlines: BTreeSet::new(),
             outbox: Outbox::new(),
         }

@@ -30,7 +30,12 @@ pub struct Config {
     /// Whether a server that is able to change things sends on requests that change nothing, if others are there that
     /// can do nothing else. Default false.
     pub prefer_readers: bool,
-    /// How long the end of a request is remembered, to say it again. Default 10 minutes.
+    /// How long a busy server wants to be left alone by whom it sends on. Default `None`: it does not say.
+    pub retry_after: Option<Duration>,
+    /// What whom it sends on is to show elsewhere, as a sign that it was here; at most 64 bytes. Default: nothing.
+    pub receipt: Bytes,
+    /// How long the end of a request is remembered, to say it again. Requests that change nothing, or may be carried out
+    /// more than once, are not remembered. Default 10 minutes.
     pub remember: Duration,
     /// Who else may be asked; this server may be among them.
     pub alternates: Vec<Alternate>,
@@ -47,6 +52,8 @@ impl Default for Config {
             busy_threshold: Duration::from_secs(2),
             service_time: Duration::from_secs(1),
             prefer_readers: false,
+            retry_after: None,
+            receipt: Bytes::new(),
             remember: Duration::from_secs(600),
             alternates: Vec::new(),
             limits: DeferralLimits::DEFAULT,
@@ -54,7 +61,7 @@ impl Default for Config {
     }
 }
 
-/// A command that the application carries out; never used again by its server.
+/// A command that the application carries out; not used again by its server while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u32);
 
@@ -115,28 +122,13 @@ pub enum Input {
     Drain,
     /// Take requests again.
     Serve,
-    /// Take none any more.
-    Stop,
+    /// Take none any more, and send on those that wait.
+    Stop {
+        /// A random number, by which the alternates are permuted.
+        random: u64,
+    },
     /// The instant of [`poll_timeout`](crate::machine::Machine::poll_timeout) has come.
     Timeout,
-}
-
-impl Input {
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Message { .. } => "Message",
-            Self::Closed(_) => "Closed",
-            Self::Data { .. } => "Data",
-            Self::End { .. } => "End",
-            Self::Continue { .. } => "Continue",
-            Self::Refuse { .. } => "Refuse",
-            Self::Alternates(_) => "Alternates",
-            Self::Drain => "Drain",
-            Self::Serve => "Serve",
-            Self::Stop => "Stop",
-            Self::Timeout => "Timeout",
-        }
-    }
 }
 
 /// What a [`Server`](super::Server) wants done, in this order.
@@ -162,7 +154,8 @@ pub enum Output {
 pub enum Event {
     /// Carry this out. It is to be [ended](Input::End), [continued](Input::Continue) or [refused](Input::Refuse) once.
     Execute(Box<Job>),
-    /// The client of a job wants it no longer, or has gone: its result is remembered all the same.
+    /// The client of a job wants it no longer, or has gone. The job goes on, and how it ends is remembered all the same;
+    /// one that cannot change anything may be ended at once.
     Abandoned(JobId),
 }
 
