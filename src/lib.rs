@@ -56,6 +56,7 @@ pub mod frame;
 mod hold;
 pub mod limits;
 pub mod machine;
+mod random;
 pub mod repmgr;
 pub mod spice;
 pub mod tds5;

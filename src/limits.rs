@@ -213,12 +213,22 @@ pub struct DeferralLimits {
     pub remembered: usize,
     /// Most outputs that may wait to be drained before further input is refused. Default 4096.
     pub outputs: usize,
+    /// Most bytes that may wait to be written, on all links of an endpoint together, before more is refused. Default
+    /// 4 MiB.
+    pub undrained: usize,
 }
 
 impl DeferralLimits {
     /// The documented defaults.
-    pub const DEFAULT: Self =
-        Self { servers: 16, continuations: 4, alternates: 1024, queue: 1024, remembered: 4096, outputs: 4096 };
+    pub const DEFAULT: Self = Self {
+        servers: 16,
+        continuations: 4,
+        alternates: 1024,
+        queue: 1024,
+        remembered: 4096,
+        outputs: 4096,
+        undrained: 4 << 20,
+    };
 }
 
 impl Default for DeferralLimits {

@@ -7,8 +7,10 @@
 //! * Messages: [`message`]; servers are named by [`ServerUri`].
 //! * The roles, each a machine over messages: [`client::Client`] (the walk from server to server), [`server::Server`]
 //!   (who is admitted, who waits, who is sent on).
+//! * The same over bytes: [`endpoint`].
 
 pub mod client;
+pub mod endpoint;
 mod ids;
 pub mod message;
 pub mod server;

@@ -207,13 +207,18 @@ impl Link {
     /// # Errors
     /// Why not.
     pub fn check(&self, frame: &Frame) -> Result<(), Misuse> {
+        self.check_body(frame.protocol, frame.body.len())
+    }
+
+    /// The same for a frame of that protocol, with a body of that size.
+    pub(super) fn check_body(&self, protocol: Protocol, size: usize) -> Result<(), Misuse> {
         let Some(settled) = self.settled.as_ref().filter(|_| self.state == State::Ready) else {
             return Err(Misuse::WrongState { state: self.state.name(), input: "Send" });
         };
-        if frame.protocol == Protocol::LINK || (!self.config.pass_on && settled.protocol(frame.protocol).is_none()) {
+        if protocol == Protocol::LINK || (!self.config.pass_on && settled.protocol(protocol).is_none()) {
             return Err(Misuse::Argument { what: "protocol", reason: "not spoken on this link" });
         }
-        check_size("Frame", frame.body.len(), settled.peer.max_body)
+        check_size("Frame", size, settled.peer.max_body)
             .map_err(|_| Misuse::Argument { what: "body", reason: "larger than the other end takes" })
     }
 

@@ -7,10 +7,11 @@
 //! * [`Frame`] and its [`Header`]; [`FrameStream`] takes frames off a byte stream.
 //! * [`Hello`] and [`Close`], the two messages that every link has.
 //! * [`Extensions`]: what a message may hold behind the fields that are known today.
-//! * [`link::Link`]: a link over frames, from hello to close.
+//! * [`link::Link`]: a link over frames, from hello to close; [`connection::Connection`]: the same over bytes.
 
 mod body;
 mod close;
+pub mod connection;
 mod extension;
 mod header;
 mod hello;

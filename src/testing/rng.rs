@@ -1,5 +1,6 @@
 //! Random numbers that a seed reproduces exactly.
 
+use crate::random::SplitMix;
 use std::vec::Vec;
 
 /// A small generator of random numbers (SplitMix64): the same seed gives the same numbers on every platform.
@@ -14,22 +15,19 @@ use std::vec::Vec;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rng {
-    state: u64,
+    numbers: SplitMix,
 }
 
 impl Rng {
     /// The numbers that belong to `seed`.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self { numbers: SplitMix(seed) }
     }
 
     /// The next number.
     pub fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.numbers.next()
     }
 
     /// A number below `bound`; 0 if `bound` is 0.

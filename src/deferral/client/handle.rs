@@ -5,8 +5,8 @@ use super::{Cancelling, Client, Contact, Event, Failure, Input, Outcome, Output,
 use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags};
 use crate::deferral::message::{Defer, End, Message, Queued, Refused, Request, RequestKey, milliseconds};
 use crate::deferral::uri::ServerUri;
-use crate::error::{Error, Misuse, Violation};
-use crate::frame::Extensions;
+use crate::error::{Error, Misuse, Violation, to_u64};
+use crate::frame::{Extensions, Native as _};
 use crate::machine::{LinkId, Machine, trace_transition};
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -97,11 +97,11 @@ impl Client {
         if let Some(server) = self.servers.get_mut(index) {
             server.id = peer.id;
         }
-        self.ask(link, index, before.is_some());
+        self.ask(link, index, before.is_some(), peer.max_body);
     }
 
     /// Sends the request.
-    fn ask(&mut self, link: LinkId, index: usize, again: bool) {
+    fn ask(&mut self, link: LinkId, index: usize, again: bool, max_body: Option<u32>) {
         let Some(server) = self.servers.get(index) else { return };
         let mut flags = RequestFlags::empty();
         flags.set(RequestFlags::PRIORITY, self.priority);
@@ -121,9 +121,24 @@ impl Client {
             command: self.command.clone(),
             extensions: Extensions::NONE,
         };
-        self.outbox.push(Output::Send { link, message: Message::Request(Box::new(request)) });
+        let message = Message::Request(Box::new(request));
+        let size = to_u64(message.body_len());
+        if max_body.is_some_and(|most| size > u64::from(most)) {
+            return self.does_not_fit(link, index, again);
+        }
+        self.outbox.push(Output::Send { link, message });
         self.wait(self.config.answer_timeout);
         self.go(TableEvent::Opened);
+    }
+
+    /// The server does not take so large a request.
+    fn does_not_fit(&mut self, link: LinkId, index: usize, again: bool) {
+        if again {
+            return self.indeterminate(index);
+        }
+        self.file(index, Standing::Declined);
+        self.outbox.push(Output::Close(link));
+        self.next();
     }
 
     fn message(&mut self, message: Message) -> Result<(), Error> {

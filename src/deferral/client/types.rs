@@ -121,6 +121,8 @@ pub struct Peer {
     /// Which memory it has of requests that have ended, if it carries each out once at most and says again how it ended:
     /// as long as this is the same, nothing was forgotten that it does not know to be forgotten.
     pub memory: Option<u32>,
+    /// The largest body of a message that it takes, in bytes, if it says so.
+    pub max_body: Option<u32>,
 }
 
 /// What goes into a [`Client`](super::Client).

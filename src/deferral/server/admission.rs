@@ -5,6 +5,7 @@ use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags, ServerAbilities
 use crate::deferral::message::{Alternate, Command, Defer, Message, Queued, Refused, Request, RequestKey};
 use crate::frame::{Extensions, Text};
 use crate::machine::LinkId;
+use crate::random::SplitMix;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -83,7 +84,7 @@ impl Server {
     /// Those who may serve the request, in any order: each is as likely to be the first.
     pub(super) fn alternates(&self, read_only: bool, random: u64) -> Vec<Alternate> {
         let mut others: Vec<Alternate> = self.others(read_only).into_iter().cloned().collect();
-        shuffle(&mut others, random);
+        SplitMix(random).shuffle(&mut others);
         others.truncate(32);
         others
     }
@@ -183,25 +184,4 @@ impl Server {
 /// Whether nothing is wrong with its being carried out twice.
 pub(super) fn is_harmless(request: &Request) -> bool {
     request.flags.intersects(RequestFlags::READ_ONLY | RequestFlags::IDEMPOTENT)
-}
-
-/// Every order is as likely as any other, as far as a generator of 64 bits can tell (SplitMix64, and no bias).
-fn shuffle<T>(list: &mut [T], mut random: u64) {
-    let mut next = move || {
-        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    };
-    for last in (1..list.len()).rev() {
-        let bound = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
-        // What would make the first few likelier is thrown away.
-        let fair = u64::MAX.saturating_sub(u64::MAX.checked_rem(bound).unwrap_or(0));
-        let mut value = next();
-        while value >= fair {
-            value = next();
-        }
-        let other = value.checked_rem(bound).and_then(|other| usize::try_from(other).ok()).unwrap_or(last);
-        list.swap(last, other);
-    }
 }
