@@ -242,7 +242,7 @@ pub struct End {
 
 /// The server does not carry it out, or goes on with another command: key, u8 kind, 16 bytes server id, u8 size and
 /// reason, u32 queue length, u32 estimate in ms, u32 retry after ms, u8 size and receipt, u8 number of alternates, for
-/// each u8 abilities, 16 bytes server id, u16 size and URI; for a continuation the command; extensions.
+/// each u8 abilities, 16 bytes server id, u16 size and URI; for a continuation u16 flags and the command; extensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Defer {
@@ -266,6 +266,9 @@ pub struct Defer {
     pub alternates: Vec<Alternate>,
     /// What is to be done next: in a continuation, and only there.
     pub next: Option<Command>,
+    /// What is said of that: [`READ_ONLY`](RequestFlags::READ_ONLY) and [`IDEMPOTENT`](RequestFlags::IDEMPOTENT); the
+    /// client cannot know it. Nothing without a continuation.
+    pub next_flags: RequestFlags,
     /// What else is said.
     pub extensions: Extensions,
 }

@@ -103,10 +103,8 @@ impl Client {
     /// Sends the request.
     fn ask(&mut self, link: LinkId, index: usize, again: bool, max_body: Option<u32>) {
         let Some(server) = self.servers.get(index) else { return };
-        let mut flags = RequestFlags::empty();
+        let mut flags = self.flags;
         flags.set(RequestFlags::PRIORITY, self.priority);
-        flags.set(RequestFlags::READ_ONLY, self.task.read_only);
-        flags.set(RequestFlags::IDEMPOTENT, self.task.idempotent);
         flags.set(RequestFlags::AGAIN, again);
         let own = self.is_own(&server.uri);
         let deadline = self.task.deadline.map_or(0, |deadline| u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX));
@@ -224,6 +222,7 @@ impl Client {
                 return Ok(());
             }
             self.command = next;
+            self.flags = defer.next_flags & (RequestFlags::READ_ONLY | RequestFlags::IDEMPOTENT);
             self.key = RequestKey { id: self.key.id, epoch: carried_out };
             self.priority &= self.config.keep_priority;
             self.outbox.push(Output::Close(link));
@@ -294,7 +293,7 @@ impl Client {
 
     fn cancel(&mut self) {
         match (self.state, self.contact) {
-            (State::Dialling, Some(Contact { server, before: Some(_), .. })) if !self.task.read_only => {
+            (State::Dialling, Some(Contact { server, before: Some(_), .. })) if !self.is_read_only() => {
                 self.indeterminate(server);
             }
             (State::Dialling | State::Pausing | State::Asking, _) => {
@@ -374,7 +373,11 @@ impl Client {
 
     /// Whether nothing is wrong with its being carried out twice.
     const fn is_harmless(&self) -> bool {
-        self.task.read_only || self.task.idempotent
+        self.flags.intersects(RequestFlags::READ_ONLY.union(RequestFlags::IDEMPOTENT))
+    }
+
+    pub(super) const fn is_read_only(&self) -> bool {
+        self.flags.contains(RequestFlags::READ_ONLY)
     }
 
     /// Whether the user wants the command no longer.

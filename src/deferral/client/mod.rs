@@ -12,7 +12,7 @@ pub use types::{
     Config, Credentials, Event, Failure, Hosts, Input, Outcome, Output, Peer, Piece, Policy, Report, Task,
 };
 
-use super::ids::ServerId;
+use super::ids::{RequestFlags, ServerId};
 use super::message::{Command, RequestKey};
 use super::uri::ServerUri;
 use crate::error::{Limit, Misuse, to_u64};
@@ -62,6 +62,8 @@ pub struct Client {
     task: Task,
     /// What is to be done now.
     command: Command,
+    /// Whether that changes nothing, and whether it may be carried out more than once.
+    flags: RequestFlags,
     key: RequestKey,
     state: State,
     now: Instant,
@@ -148,8 +150,12 @@ impl Client {
         if got > limit {
             return Err(Misuse::Limit(Limit { what: "servers", limit, got }));
         }
+        let mut flags = RequestFlags::empty();
+        flags.set(RequestFlags::READ_ONLY, task.read_only);
+        flags.set(RequestFlags::IDEMPOTENT, task.idempotent);
         let mut client = Self {
             command: task.command.clone(),
+            flags,
             key: RequestKey { id: task.id, epoch: 0 },
             state: State::Pausing,
             now,

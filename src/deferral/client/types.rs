@@ -92,7 +92,7 @@ pub struct Task {
     pub servers: Vec<ServerUri>,
     /// What is to be done.
     pub command: Command,
-    /// Whether it changes nothing.
+    /// Whether it changes nothing. (What follows in a chain, its server says.)
     pub read_only: bool,
     /// Whether it may be carried out more than once.
     pub idempotent: bool,

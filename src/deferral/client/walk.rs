@@ -56,7 +56,7 @@ impl Client {
             ids.push(alternate.server);
             let known = self.servers.iter().any(|server| server.uri == alternate.uri);
             // Who is said not to be able to need not be asked.
-            if known || named_before || !alternate.may_serve(self.task.read_only) {
+            if known || named_before || !alternate.may_serve(self.is_read_only()) {
                 continue;
             }
             if self.allows(&alternate.uri, &referrer) {

@@ -148,7 +148,11 @@ impl Defer {
         for _ in 0..count {
             alternates.push(Alternate::parse(&mut body)?);
         }
-        let next = (kind == DeferKind::CONTINUE).then(|| Command::parse(&mut body)).transpose()?;
+        let (mut next, mut next_flags) = (None, RequestFlags::empty());
+        if kind == DeferKind::CONTINUE {
+            next_flags = RequestFlags::from_bits_retain(body.u16("next_flags")?);
+            next = Some(Command::parse(&mut body)?);
+        }
         let extensions = body.extensions()?;
         Ok(Self {
             key,
@@ -161,6 +165,7 @@ impl Defer {
             receipt,
             alternates,
             next,
+            next_flags,
             extensions,
         })
     }
@@ -172,7 +177,7 @@ impl Defer {
             .saturating_add(self.reason.encoded_len())
             .saturating_add(self.receipt.len())
             .saturating_add(alternates)
-            .saturating_add(self.next.as_ref().map_or(0, Command::encoded_len))
+            .saturating_add(self.next.as_ref().map_or(0, |next| next.encoded_len().saturating_add(2)))
             .saturating_add(self.extensions.as_bytes().len())
     }
 
@@ -188,7 +193,7 @@ impl Defer {
         }
         match (&self.next, self.kind == DeferKind::CONTINUE) {
             (Some(next), true) => next.check("Defer"),
-            (None, false) => Ok(()),
+            (None, false) if self.next_flags.is_empty() => Ok(()),
             _ => invalid("next", "in a continuation, and only there"),
         }
     }
@@ -206,6 +211,7 @@ impl Defer {
         put!(in Big; writer, { count: u8 = length_u8(self.alternates.len()) });
         self.alternates.iter().for_each(|alternate| alternate.write(writer));
         if let Some(next) = &self.next {
+            put!(in Big; writer, { next_flags: u16 = self.next_flags.bits() });
             next.write(writer);
         }
         writer.put(self.extensions.as_bytes());

@@ -2,7 +2,7 @@
 
 use super::{Event, Fate, Job, JobId, Output, Place, Running, Server, State, Waiting};
 use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags, ServerAbilities};
-use crate::deferral::message::{Alternate, Command, Defer, Message, Queued, Refused, Request, RequestKey};
+use crate::deferral::message::{Alternate, Defer, Message, Queued, Refused, Request, RequestKey};
 use crate::frame::{Extensions, Text};
 use crate::machine::LinkId;
 use crate::random::SplitMix;
@@ -28,7 +28,7 @@ impl Server {
             Verdict::Queue => self.queue(link, request),
             Verdict::Defer(kind) => {
                 let alternates = self.alternates(read_only, random);
-                let defer = self.defer(key, kind, alternates, None);
+                let defer = self.defer(key, kind, alternates);
                 self.send(link, Message::Defer(Box::new(defer)));
             }
             Verdict::Refuse(code) => {
@@ -89,13 +89,7 @@ impl Server {
         others
     }
 
-    pub(super) fn defer(
-        &self,
-        key: RequestKey,
-        kind: DeferKind,
-        alternates: Vec<Alternate>,
-        next: Option<Command>,
-    ) -> Defer {
+    pub(super) fn defer(&self, key: RequestKey, kind: DeferKind, alternates: Vec<Alternate>) -> Defer {
         let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).min(u32::MAX - 1);
         let busy = kind == DeferKind::BUSY;
         Defer {
@@ -108,7 +102,8 @@ impl Server {
             retry_after_ms: self.config.retry_after.filter(|_| busy).map(milliseconds),
             receipt: self.config.receipt.clone(),
             alternates,
-            next,
+            next: None,
+            next_flags: RequestFlags::empty(),
             extensions: Extensions::NONE,
         }
     }

@@ -4,7 +4,7 @@ use super::admission::is_harmless;
 use super::table::Event as TableEvent;
 use super::{Event, Fate, Input, JobId, Output, Place, Running, Server, State, Waiting, step};
 use crate::deferral::ids::{DeferKind, RefusalCode, RequestFlags};
-use crate::deferral::message::{Data, End, Message, Refused, Request, RequestKey};
+use crate::deferral::message::{Data, Defer, End, Message, Refused, Request, RequestKey};
 use crate::error::{Error, Limit, Misuse, Violation, to_u64};
 use crate::frame::{Extensions, Text};
 use crate::machine::{LinkId, Machine, trace_transition};
@@ -34,7 +34,12 @@ impl Machine for Server {
             }
             Input::Continue { job, next, read_only, random } => {
                 let alternates = self.alternates(read_only, random);
-                let defer = |server: &Self, key| server.defer(key, DeferKind::CONTINUE, alternates, Some(next));
+                let mut next_flags = RequestFlags::empty();
+                next_flags.set(RequestFlags::READ_ONLY, read_only);
+                let defer = |server: &Self, key| {
+                    let defer = server.defer(key, DeferKind::CONTINUE, alternates);
+                    Defer { next: Some(next), next_flags, ..defer }
+                };
                 let key = self.running.get(&job).map(|running| running.key);
                 if let Some(message) = key.map(|key| Message::Defer(Box::new(defer(self, key)))) {
                     self.finish(job, |_| message);
@@ -239,7 +244,7 @@ impl Server {
             let Some(Waiting { link, request, .. }) = self.take(place) else { break };
             let read_only = request.flags.contains(RequestFlags::READ_ONLY);
             let alternates = self.alternates(read_only, random.wrapping_add(place.0));
-            let defer = self.defer(request.key, DeferKind::NO_SERVICE, alternates, None);
+            let defer = self.defer(request.key, DeferKind::NO_SERVICE, alternates);
             self.send(link, Message::Defer(Box::new(defer)));
         }
     }
