@@ -53,6 +53,7 @@ extern crate std;
 pub mod deferral;
 pub mod error;
 pub mod frame;
+pub mod group;
 mod hold;
 pub mod limits;
 pub mod machine;

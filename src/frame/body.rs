@@ -74,7 +74,12 @@ impl<'a> Body<'a> {
     }
 
     /// What is left must be extensions.
-    pub(crate) fn extensions(self) -> Result<Extensions, DecodeError> {
-        Extensions::parse(self.message, self.whole, self.rest, &[])
+    pub(crate) fn extensions(mut self) -> Result<Extensions, DecodeError> {
+        self.take_extensions()
+    }
+
+    pub(crate) fn take_extensions(&mut self) -> Result<Extensions, DecodeError> {
+        let rest = core::mem::take(&mut self.rest);
+        Extensions::parse(self.message, self.whole, rest, &[])
     }
 }

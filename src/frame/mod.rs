@@ -21,6 +21,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
+mod value;
 
 pub(crate) use body::Body;
 pub use close::{Close, CloseReason};
@@ -30,3 +31,4 @@ pub use hello::{Capabilities, Hello, Identity, LongIdentity, Offer, Settled, Spo
 pub use message::{Framed, Native};
 pub use stream::FrameStream;
 pub use text::{InvalidText, Text};
+pub(crate) use value::{Value, number_values, record};

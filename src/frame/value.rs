@@ -1,0 +1,273 @@
+//! What messages consist of: values that are read off a body one behind the other (spec/frame.md 2).
+
+use super::body::Body;
+use super::extension::Extensions;
+use super::text::Text;
+use crate::error::{DecodeError, EncodeError, to_u64};
+use crate::wire::{ByteOrder::Big, Writer, fits_u32, length_u32, put};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// A part of a message: integers are big-endian, flags are one byte, what may be missing has a byte before it that says
+/// so, bytes have their size in a u32, lists the number of their parts in a u16.
+pub(crate) trait Value: Sized {
+    /// The fewest bytes that one takes: what a list announces is compared with it.
+    const LEAST: usize;
+
+    fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError>;
+
+    fn encoded_len(&self) -> usize;
+
+    /// Whether the wire can carry it.
+    fn check(&self, _message: &'static str, _field: &'static str) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    fn write(&self, writer: &mut Writer<'_>);
+}
+
+macro_rules! integers {
+    ($($name:ident),+) => {$(
+        impl Value for $name {
+            const LEAST: usize = size_of::<Self>();
+
+            #[inline]
+            fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
+                body.array(field).map(Self::from_be_bytes)
+            }
+
+            #[inline]
+            fn encoded_len(&self) -> usize {
+                Self::LEAST
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut Writer<'_>) {
+                writer.put(&self.to_be_bytes());
+            }
+        }
+    )+};
+}
+
+integers!(u8, u16, u32, u64, i16, i32);
+
+impl Value for bool {
+    const LEAST: usize = 1;
+
+    fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
+        match body.u8(field)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(body.invalid(field, "0 or 1 is expected", u64::from(other))),
+        }
+    }
+
+    fn encoded_len(&self) -> usize {
+        1
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.put(&[u8::from(*self)]);
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    const LEAST: usize = 1;
+
+    fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
+        bool::parse(body, field)?.then(|| T::parse(body, field)).transpose()
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.as_ref().map_or(1, |value| value.encoded_len().saturating_add(1))
+    }
+
+    fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
+        self.as_ref().map_or(Ok(()), |value| value.check(message, field))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.is_some().write(writer);
+        if let Some(value) = self {
+            value.write(writer);
+        }
+    }
+}
+
+impl<T: Value> Value for Box<T> {
+    const LEAST: usize = T::LEAST;
+
+    fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
+        T::parse(body, field).map(Self::new)
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.as_ref().encoded_len()
+    }
+
+    fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
+        self.as_ref().check(message, field)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.as_ref().write(writer);
+    }
+}
+
+impl<T: Value> Value for Vec<T> {
+    const LEAST: usize = 2;
+
+    fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
+        let count = body.u16(field)?;
+        // A number that lies is found out before anything is made for it.
+        if usize::from(count).saturating_mul(T::LEAST.max(1)) > body.left() {
+            return Err(body.invalid(field, "more than there is room for", u64::from(count)));
+        }
+        let mut list = Self::with_capacity(usize::from(count));
+        for _ in 0..count {
+            list.push(T::parse(body, field)?);
+        }
+        Ok(list)
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.iter().fold(2_usize, |sum, value| sum.saturating_add(value.encoded_len()))
+    }
+
+    fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
+        let (max, got) = (u64::from(u16::MAX), to_u64(self.len()));
+        if got > max {
+            return Err(EncodeError::TooLong { message, field, max, got });
+        }
+        self.iter().try_for_each(|value| value.check(message, field))
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        put!(in Big; writer, { count: u16 = u16::try_from(self.len()).unwrap_or(u16::MAX) });
+        self.iter().for_each(|value| value.write(writer));
+    }
+}
+
+impl Value for Bytes {
+    const LEAST: usize = 4;
+
+    fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
+        let size = usize::try_from(body.u32(field)?).unwrap_or(usize::MAX);
+        body.share(field, size)
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.len().saturating_add(4)
+    }
+
+    fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
+        fits_u32(message, field, self.len())
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        put!(in Big; writer, { size: u32 = length_u32(self.len()) });
+        writer.put(self);
+    }
+}
+
+impl Value for Text {
+    const LEAST: usize = 1;
+
+    fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
+        body.text(field)
+    }
+
+    fn encoded_len(&self) -> usize {
+        Self::encoded_len(self)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        Self::write(self, writer);
+    }
+}
+
+/// Comes last: what is left of the body.
+impl Value for Extensions {
+    const LEAST: usize = 0;
+
+    fn parse(body: &mut Body<'_>, _field: &'static str) -> Result<Self, DecodeError> {
+        body.take_extensions()
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.put(self.as_bytes());
+    }
+}
+
+/// Values that are a number and nothing else.
+macro_rules! number_values {
+    ($($name:ty: $repr:ty, $from:expr, $get:expr;)+) => {$(
+        impl $crate::frame::Value for $name {
+            const LEAST: usize = size_of::<$repr>();
+
+            #[inline]
+            fn parse(
+                body: &mut $crate::frame::Body<'_>,
+                field: &'static str,
+            ) -> Result<Self, $crate::error::DecodeError> {
+                <$repr as $crate::frame::Value>::parse(body, field).map($from)
+            }
+
+            #[inline]
+            fn encoded_len(&self) -> usize {
+                size_of::<$repr>()
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut $crate::wire::Writer<'_>) {
+                $crate::frame::Value::write(&($get)(*self), writer);
+            }
+        }
+    )+};
+}
+pub(crate) use number_values;
+
+/// A struct whose fields are values, in the order of the wire; it is a value itself.
+macro_rules! record {
+    ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident: $ty:ty,)+ })+) => {$(
+        $(#[$doc])*
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $ty,)+
+        }
+
+        impl $crate::frame::Value for $name {
+            const LEAST: usize = 0 $(+ <$ty as $crate::frame::Value>::LEAST)+;
+
+            #[inline]
+            fn parse(
+                body: &mut $crate::frame::Body<'_>,
+                _field: &'static str,
+            ) -> Result<Self, $crate::error::DecodeError> {
+                Ok(Self { $($field: $crate::frame::Value::parse(body, stringify!($field))?,)+ })
+            }
+
+            #[inline]
+            fn encoded_len(&self) -> usize {
+                0_usize $(.saturating_add($crate::frame::Value::encoded_len(&self.$field)))+
+            }
+
+            #[inline]
+            fn check(&self, message: &'static str, _field: &'static str) -> Result<(), $crate::error::EncodeError> {
+                $($crate::frame::Value::check(&self.$field, message, stringify!($field))?;)+
+                Ok(())
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut $crate::wire::Writer<'_>) {
+                $($crate::frame::Value::write(&self.$field, writer);)+
+            }
+        }
+    )+};
+}
+pub(crate) use record;

@@ -1,0 +1,22 @@
+//! Group Services: who is in a group, one value that all of its providers agree on, and votes in phases.
+//!
+//! The design is that of IBM's Group Services (GSAPI), on [native frames](crate::frame). The normative text is
+//! spec/group.md.
+//!
+//! * Messages: [`message`], with [`Attributes`] and [`Proposal`](proposal::Proposal).
+
+mod attributes;
+mod ids;
+pub mod message;
+mod name;
+pub mod proposal;
+
+pub use attributes::{AttributeError, Attributes};
+pub use ids::{
+    Announcement, BatchControl, DissolveReason, ErrorCode, LeaveReason, MergeControl, MessageKind, Phases,
+    ProtocolKind, Subscription, Summary, Vote,
+};
+pub use name::{
+    DomainId, Epoch, GroupId, GroupName, InvalidName, InvalidValue, ProtocolId, ProviderId, ProviderMessage, RequestId,
+    Sequence, StateValue, Token, ViewId,
+};
