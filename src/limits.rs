@@ -236,3 +236,44 @@ impl Default for DeferralLimits {
         Self::DEFAULT
     }
 }
+
+/// Bounds of the group room (spec/group.md 2.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct GroupLimits {
+    /// Most processes in a domain. Default 65 536.
+    pub processes: usize,
+    /// Most groups in a domain. Default 65 536.
+    pub groups: usize,
+    /// Most providers in a group. Default 4096.
+    pub providers: usize,
+    /// Most tokens in a domain: providers and subscribers of all groups. Default 1 048 576.
+    pub tokens: usize,
+    /// Most phases of a protocol: who still wants to continue then has rejected it. Default 1024.
+    pub phases: u32,
+    /// Most source groups one behind the other. Default 8.
+    pub source_depth: usize,
+    /// Most outputs that may wait to be drained before further input is refused. Default 65 536: an end is told to every
+    /// provider.
+    pub outputs: usize,
+}
+
+impl GroupLimits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self {
+        processes: 65_536,
+        groups: 65_536,
+        providers: 4096,
+        tokens: 1 << 20,
+        phases: 1024,
+        source_depth: 8,
+        outputs: 65_536,
+    };
+}
+
+impl Default for GroupLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

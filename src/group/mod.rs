@@ -6,6 +6,7 @@
 //! * Messages: [`message`], with [`Attributes`] and [`Proposal`](proposal::Proposal).
 
 mod attributes;
+pub mod coordinator;
 mod ids;
 pub mod message;
 mod name;

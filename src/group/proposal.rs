@@ -39,7 +39,7 @@ record! {
     }
 
     /// What a protocol is about, as far as it has come.
-    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     #[doc(alias = "ha_gs_proposal_t")]
     pub struct Proposal {
         /// Who has proposed it; none: the coordinator.

@@ -1,0 +1,163 @@
+//! Processes: how they enter, whether they are there, and how they fail (spec/group.md 5.2).
+
+use super::{Coordinator, Credentials, Due, Event, Output, Process};
+use crate::error::Error;
+use crate::frame::Extensions;
+use crate::group::ids::{Announcement as Flags, DissolveReason, LeaveReason};
+use crate::group::message::{Enter, Message, Ping, Welcome};
+use crate::group::name::{GroupId, Token};
+use crate::machine::LinkId;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+impl Coordinator {
+    pub(super) fn enter(&mut self, link: LinkId, enter: Enter) -> Result<(), Error> {
+        if self.clients.contains_key(&link) {
+            return Err(self.violated(link, "a request", "a second ENTER"));
+        }
+        let Enter { node, incarnation, ping_interval_ms, pong_limit_ms, credentials, .. } = enter;
+        let is_known = self.clients.values().any(|other| (other.node, other.incarnation) == (node, incarnation));
+        let is_gone = self.gone.get(&node).is_some_and(|gone| incarnation <= *gone);
+        let is_full = self.clients.len() >= self.config.limits.processes;
+        // Who was declared dead, or takes another's place, is to come back as somebody else.
+        if is_known || is_gone || is_full {
+            let reason = if is_full { DissolveReason::STOPPED } else { DissolveReason::FENCED };
+            self.tell_dissolved(link, None, reason);
+            self.outbox.push(Output::Close(link));
+            return Ok(());
+        }
+        let process = Process {
+            node,
+            incarnation,
+            entered: false,
+            tokens: BTreeSet::new(),
+            ping_interval: Duration::from_millis(u64::from(ping_interval_ms)),
+            pong_limit: Duration::from_millis(u64::from(pong_limit_ms)),
+            nonce: 0,
+            silent: false,
+            deadline: None,
+        };
+        self.clients.insert(link, process);
+        self.event(Event::Entering { link, node, incarnation, credentials: Credentials(credentials) });
+        Ok(())
+    }
+
+    pub(super) fn admit(&mut self, link: LinkId, allowed: bool) {
+        if !allowed {
+            self.clients.remove(&link);
+            self.tell_dissolved(link, None, DissolveReason::STOPPED);
+            return self.outbox.push(Output::Close(link));
+        }
+        let Some(process) = self.clients.get_mut(&link) else { return };
+        process.entered = true;
+        let interval = process.ping_interval;
+        let (domain, epoch) = (self.config.domain, self.config.epoch);
+        self.send(link, Message::Welcome(Welcome { domain, epoch, extensions: Extensions::NONE }));
+        self.schedule(link, interval, Due::Ping(link));
+    }
+
+    /// A time of 0 is never.
+    fn schedule(&mut self, link: LinkId, time: Duration, due: Due) {
+        let Some(process) = self.clients.get_mut(&link) else { return };
+        let next = (!time.is_zero()).then(|| (self.now.saturating_add(time), due));
+        if let Some(before) = core::mem::replace(&mut process.deadline, next) {
+            self.deadlines.remove(&before);
+        }
+        self.deadlines.extend(next);
+    }
+
+    pub(super) fn ping(&mut self, link: LinkId) {
+        let Some(process) = self.clients.get_mut(&link) else { return };
+        process.nonce = process.nonce.wrapping_add(1);
+        let (nonce, limit) = (process.nonce, process.pong_limit.max(Duration::from_millis(1)));
+        self.send(link, Message::Ping(Ping { nonce, extensions: Extensions::NONE }));
+        self.schedule(link, limit, Due::Pong(link));
+    }
+
+    /// A process that does not answer is announced, and stays.
+    pub(super) fn is_silent(&mut self, link: LinkId) {
+        let Some(process) = self.clients.get_mut(&link) else { return };
+        let interval = process.ping_interval;
+        if !core::mem::replace(&mut process.silent, true) {
+            self.announce_process(link, Flags::NO_RESPONSE);
+        }
+        self.schedule(link, interval, Due::Ping(link));
+    }
+
+    pub(super) fn pong(&mut self, link: LinkId, nonce: u64) {
+        let Some(process) = self.clients.get_mut(&link) else { return };
+        if process.nonce != nonce {
+            return self.event(Event::Ignored { link, what: "an old PONG" });
+        }
+        let interval = process.ping_interval;
+        if core::mem::replace(&mut process.silent, false) {
+            self.announce_process(link, Flags::RESPONSE);
+        }
+        self.schedule(link, interval, Due::Ping(link));
+    }
+
+    /// Tells every group in which a process is.
+    fn announce_process(&mut self, link: LinkId, flags: Flags) {
+        let Some(process) = self.clients.get(&link) else { return };
+        let held = process.tokens.iter().filter_map(|index| self.tokens.current(*index));
+        let places: Vec<_> = held.filter_map(|(_, holder)| Some((holder.group, holder.provider?))).collect::<Vec<_>>();
+        for (group, provider) in places {
+            self.announce(group, flags, Vec::from([provider]));
+        }
+    }
+
+    pub(super) fn node_failed(&mut self, node: u32) {
+        let links: Vec<LinkId> =
+            self.clients.iter().filter(|(_, process)| process.node == node).map(|(link, _)| *link).collect();
+        for link in links {
+            self.tell_dissolved(link, None, DissolveReason::FENCED);
+            self.outbox.push(Output::Close(link));
+            self.fail(link, LeaveReason::HOST_FAILURE);
+        }
+    }
+
+    pub(super) fn process_failed(&mut self, link: LinkId) {
+        self.fail(link, LeaveReason::PROVIDER_FAILURE);
+    }
+
+    /// A process is gone: each of its providers fails, its subscriptions end.
+    pub(super) fn fail(&mut self, link: LinkId, reason: LeaveReason) {
+        let Some(process) = self.clients.remove(&link) else { return };
+        if let Some(due) = process.deadline {
+            self.deadlines.remove(&due);
+        }
+        if process.entered {
+            let gone = self.gone.entry(process.node).or_default();
+            *gone = (*gone).max(process.incarnation);
+        }
+        for index in process.tokens {
+            let Some((token, holder)) = self.tokens.current(index) else { continue };
+            self.tokens.free(token);
+            match holder.provider {
+                Some(provider) => self.provider_failed(holder.group, provider, reason),
+                None => self.unsubscribe(holder.group, index),
+            }
+        }
+    }
+
+    /// The link of a token's holder, if it is there.
+    pub(super) fn link_of(&self, token: Token) -> Option<LinkId> {
+        self.tokens.holder(token).map(|holder| holder.link)
+    }
+
+    /// A token is nobody's any more.
+    pub(super) fn release(&mut self, token: Token) {
+        let process = self.tokens.holder(token).and_then(|holder| self.clients.get_mut(&holder.link));
+        if let Some(process) = process {
+            process.tokens.remove(&token.index);
+        }
+        self.tokens.free(token);
+    }
+
+    pub(super) fn unsubscribe(&mut self, group: GroupId, index: u32) {
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.subscribers.remove(&index);
+        }
+    }
+}

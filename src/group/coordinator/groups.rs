@@ -1,0 +1,204 @@
+//! Groups: what waits in them, and what of it begins next (spec/group.md 5.3).
+
+use super::table::group::{Event as GroupEvent, State as GroupState, step};
+use super::{Coordinator, Event, Group};
+use crate::group::attributes::Attributes;
+use crate::group::ids::{BatchControl, DissolveReason, LeaveReason, Phases, ProtocolKind};
+use crate::group::message::Snapshot;
+use crate::group::name::{GroupId, ProtocolId, ProviderId, Sequence, StateValue, Token, ViewId};
+use crate::group::proposal::{Leave, Proposal};
+use crate::machine::trace_transition;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+impl Group {
+    pub(super) fn new(attributes: Attributes) -> Self {
+        Self {
+            attributes,
+            state: GroupState::Idle,
+            value: StateValue::default(),
+            members: Vec::new(),
+            view: ViewId(0),
+            sequence: Sequence(0),
+            last_protocol: ProtocolId(0),
+            running: None,
+            failed: VecDeque::new(),
+            cast_out: VecDeque::new(),
+            joining: VecDeque::new(),
+            admitted: Vec::new(),
+            reflection: None,
+            subscribers: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn go(&mut self, event: GroupEvent) {
+        match step(self.state, event) {
+            Ok(next) => {
+                trace_transition!("group", self.state, event, next);
+                self.state = next;
+            }
+            Err(illegal) => debug_assert!(false, "{illegal:?}"),
+        }
+    }
+
+    /// The next thing that is told.
+    pub(super) fn next_sequence(&mut self) -> Sequence {
+        self.sequence = Sequence(self.sequence.0.saturating_add(1));
+        self.sequence
+    }
+
+    /// What begins next of what waits.
+    fn next_queued(&mut self) -> Option<(ProtocolKind, Phases, u16, Proposal)> {
+        let Attributes { batch_control, phases, reflection_phases, time_limit, reflection_time_limit, .. } =
+            self.attributes;
+        let many = |batch: BatchControl| if batch_control.contains(batch) { usize::MAX } else { 1 };
+        let mut proposal = Proposal::default();
+        for (queue, kind) in
+            [(&mut self.failed, ProtocolKind::FAILURE_LEAVE), (&mut self.cast_out, ProtocolKind::CAST_OUT)]
+        {
+            if !queue.is_empty() {
+                let count = many(BatchControl::LEAVES).min(queue.len());
+                proposal.leaving = queue.drain(..count).collect();
+                return Some((kind, phases, time_limit, proposal));
+            }
+        }
+        if !self.joining.is_empty() {
+            let count = many(BatchControl::JOINS).min(self.joining.len());
+            self.admitted = self.joining.drain(..count).collect();
+            proposal.joining = self.admitted.iter().map(|joiner| joiner.provider).collect();
+            return Some((ProtocolKind::JOIN, phases, time_limit, proposal));
+        }
+        proposal.source_state = Some(self.reflection.take()?);
+        Some((ProtocolKind::SOURCE_STATE_REFLECTION, reflection_phases, reflection_time_limit, proposal))
+    }
+}
+
+impl Coordinator {
+    /// Begins what waits, wherever nothing runs.
+    pub(super) fn begin_protocols(&mut self) {
+        while let Some(id) = self.ready.pop_first() {
+            let Some(group) = self.groups.get_mut(&id).filter(|group| group.state == GroupState::Idle) else {
+                continue;
+            };
+            match group.next_queued() {
+                Some((kind, phases, time_limit, proposal)) => self.begin(id, kind, phases, time_limit, proposal),
+                None => self.dissolve_if_empty(id),
+            }
+        }
+    }
+
+    /// A provider is gone, or is as good as gone.
+    pub(super) fn provider_failed(&mut self, id: GroupId, provider: ProviderId, reason: LeaveReason) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        self.ready.insert(id);
+        // Who has not begun to join never was.
+        group.joining.retain(|joiner| joiner.provider != provider);
+        for joiner in group.admitted.iter_mut().filter(|joiner| joiner.provider == provider) {
+            joiner.failed = true;
+        }
+        let mut leaves = false;
+        for member in group.members.iter_mut().filter(|member| member.provider == provider && member.failed.is_none()) {
+            member.failed = Some(reason);
+            leaves = true;
+        }
+        if leaves {
+            // Not twice, if it was to be cast out.
+            group.cast_out.retain(|leave| leave.provider != provider);
+            let goes_already = group.running.as_ref().is_some_and(|running| {
+                let kind = running.kind;
+                let sure = [ProtocolKind::FAILURE_LEAVE, ProtocolKind::CAST_OUT].contains(&kind);
+                sure && running.proposal.leaving.iter().any(|leave| leave.provider == provider)
+            });
+            if !goes_already {
+                group.failed.push_back(Leave { provider, reason, code: 0 });
+            }
+        }
+        if let Some(running) = &mut group.running {
+            running.fail(provider);
+            self.decide(id);
+        }
+    }
+
+    /// Without providers there is no group.
+    pub(super) fn dissolve_if_empty(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let empty = group.members.is_empty() && group.joining.is_empty() && group.admitted.is_empty();
+        if !empty || group.state != GroupState::Idle {
+            return;
+        }
+        let Some(mut group) = self.groups.remove(&id) else { return };
+        group.go(GroupEvent::Dissolved);
+        self.names.remove(&group.attributes.name);
+        let subscribers: Vec<Token> = group.subscribers.values().map(|(token, _)| *token).collect();
+        for token in subscribers {
+            if let Some(link) = self.link_of(token) {
+                self.tell_dissolved(link, Some(token), DissolveReason::EMPTY);
+            }
+            self.release(token);
+        }
+        if let Some(source) = &group.attributes.source_group
+            && let Some(targets) = self.targets.get_mut(source)
+        {
+            targets.remove(&id);
+            if targets.is_empty() {
+                self.targets.remove(source);
+            }
+        }
+        self.event(Event::Dissolved(group.attributes.name));
+    }
+
+    /// The providers of groups that have this one as their source go where this one has none any more.
+    pub(super) fn cast_out(&mut self, id: GroupId) {
+        let Some(source) = self.groups.get(&id) else { return };
+        let Some(targets) = self.targets.get(&source.attributes.name) else { return };
+        let nodes: Vec<u32> =
+            source.members.iter().filter(|one| one.failed.is_none()).map(|one| one.provider.node).collect();
+        for target in targets.clone() {
+            let Some(group) = self.groups.get_mut(&target) else { continue };
+            let known = |group: &Group, provider: ProviderId| {
+                let queued = group.failed.iter().chain(&group.cast_out).any(|leave| leave.provider == provider);
+                let running = group
+                    .running
+                    .as_ref()
+                    .is_some_and(|running| running.proposal.leaving.iter().any(|leave| leave.provider == provider));
+                queued || running
+            };
+            let alone: Vec<ProviderId> = group
+                .members
+                .iter()
+                .map(|member| member.provider)
+                .filter(|provider| !nodes.contains(&provider.node) && !known(group, *provider))
+                .collect();
+            let reason = LeaveReason::SOURCE_PROVIDER_LEAVE;
+            group.cast_out.extend(alone.into_iter().map(|provider| Leave { provider, reason, code: 0 }));
+            self.ready.insert(target);
+        }
+    }
+
+    /// The state value of this group is reflected in those that have it as their source; only the newest one is.
+    pub(super) fn reflect(&mut self, id: GroupId) {
+        let Some(source) = self.groups.get(&id) else { return };
+        let value = source.value.clone();
+        let Some(targets) = self.targets.get(&source.attributes.name) else { return };
+        for target in targets.clone() {
+            if let Some(group) = self.groups.get_mut(&target) {
+                group.reflection = Some(value.clone());
+                self.ready.insert(target);
+            }
+        }
+    }
+
+    /// A group as it is.
+    pub(super) fn snapshot(&self, id: GroupId) -> Option<Snapshot> {
+        let group = self.groups.get(&id)?;
+        Some(Snapshot {
+            group: id,
+            sequence: group.sequence,
+            view: group.view,
+            attributes: group.attributes.clone(),
+            state: group.value.clone(),
+            members: group.members.iter().map(|member| member.provider).collect(),
+            last: group.last_protocol,
+        })
+    }
+}

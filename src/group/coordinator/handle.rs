@@ -1,0 +1,147 @@
+//! What a coordinator does with each input.
+
+use super::table::reign;
+use super::{Coordinator, Due, Event, Input, Output};
+use crate::error::{Error, Misuse, Violation};
+use crate::frame::Extensions;
+use crate::group::ids::DissolveReason;
+use crate::group::message::{Dissolved, Message};
+use crate::group::name::Token;
+use crate::machine::{LinkId, Machine, trace_transition};
+use crate::time::Instant;
+use alloc::vec::Vec;
+
+impl Machine for Coordinator {
+    type Input<'a> = Input;
+    type Output = Output;
+    type State = reign::State;
+
+    fn handle(&mut self, now: Instant, input: Input) -> Result<(), Error> {
+        self.outbox.check_room(self.config.limits.outputs)?;
+        self.validate(&input)?;
+        let now = self.now.max(now);
+        if matches!(input, Input::Timeout) && self.poll_timeout().is_none_or(|deadline| now < deadline) {
+            return Ok(());
+        }
+        self.now = now;
+        let result = match input {
+            Input::Message { link, message } => self.message(link, message),
+            Input::Admit { link, allowed } => {
+                self.admit(link, allowed);
+                Ok(())
+            }
+            Input::Closed(link) => {
+                self.process_failed(link);
+                Ok(())
+            }
+            Input::NodeDown(node) => {
+                self.node_failed(node);
+                Ok(())
+            }
+            Input::End(reason) => {
+                self.end(reason);
+                Ok(())
+            }
+            Input::Timeout => {
+                self.timeout();
+                Ok(())
+            }
+        };
+        self.begin_protocols();
+        result
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    fn state(&self) -> reign::State {
+        self.state
+    }
+}
+
+impl Coordinator {
+    /// Everything that our caller can do wrong; nothing changes.
+    fn validate(&self, input: &Input) -> Result<(), Misuse> {
+        match input {
+            Input::Timeout => Ok(()),
+            _ if self.state == reign::State::Over => {
+                Err(Misuse::WrongState { state: self.state.name(), input: input.name() })
+            }
+            Input::Admit { link, .. } if self.clients.get(link).is_none_or(|process| process.entered) => {
+                Err(Misuse::Unknown { what: "link", id: link.0 })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn timeout(&mut self) {
+        while let Some(&(at, due)) = self.deadlines.first() {
+            if at > self.now {
+                break;
+            }
+            self.deadlines.remove(&(at, due));
+            match due {
+                Due::Phase(group) => self.phase_is_over(group),
+                Due::Ping(link) => self.ping(link),
+                Due::Pong(link) => self.is_silent(link),
+                Due::Recover => self.go(reign::Event::Recovered),
+            }
+        }
+    }
+
+    /// The reign is over: everybody is told, and nobody is heard any more.
+    pub(super) fn end(&mut self, reason: DissolveReason) {
+        let links: Vec<LinkId> = self.clients.keys().copied().collect();
+        for link in links {
+            self.tell_dissolved(link, None, reason);
+            self.outbox.push(Output::Close(link));
+        }
+        let names: Vec<_> = self.names.keys().cloned().collect();
+        for name in names {
+            self.event(Event::Dissolved(name));
+        }
+        self.clients.clear();
+        self.groups.clear();
+        self.names.clear();
+        self.ready.clear();
+        self.deadlines.clear();
+        self.go(reign::Event::Ended);
+        self.event(Event::Ended(reason));
+    }
+
+    pub(super) fn tell_dissolved(&mut self, link: LinkId, token: Option<Token>, reason: DissolveReason) {
+        let message = Message::Dissolved(Dissolved { token, reason, extensions: Extensions::NONE });
+        self.outbox.push(Output::Send { link, message });
+    }
+
+    /// A process that has broken the protocol has failed.
+    #[cold]
+    pub(super) fn violated(&mut self, link: LinkId, expected: &'static str, got: &'static str) -> Error {
+        self.outbox.push(Output::Close(link));
+        self.process_failed(link);
+        Violation { state: self.state.name(), expected, got }.into()
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.outbox.push(Output::Event(event));
+    }
+
+    pub(super) fn send(&mut self, link: LinkId, message: Message) {
+        self.outbox.push(Output::Send { link, message });
+    }
+
+    fn go(&mut self, event: reign::Event) {
+        match reign::step(self.state, event) {
+            Ok(next) => {
+                trace_transition!("group coordinator", self.state, event, next);
+                self.state = next;
+            }
+            Err(illegal) => debug_assert!(false, "{illegal:?}"),
+        }
+    }
+}
