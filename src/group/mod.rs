@@ -11,6 +11,8 @@ mod ids;
 pub mod message;
 mod name;
 pub mod proposal;
+pub mod provider;
+pub mod subscriber;
 
 pub use attributes::{AttributeError, Attributes};
 pub use ids::{

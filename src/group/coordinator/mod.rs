@@ -10,6 +10,7 @@ mod tokens;
 mod types;
 mod votes;
 
+pub(in crate::group) use protocols::membership_digest;
 pub use table::{group, reign};
 pub use types::{Config, Credentials, Event, Input, Output};
 

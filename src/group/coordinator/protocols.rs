@@ -181,8 +181,7 @@ impl Coordinator {
     pub(super) fn announce(&mut self, id: GroupId, flags: Flags, providers: Vec<ProviderId>) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let sequence = group.next_sequence();
-        let tokens: Vec<Token> = group.members.iter().map(|member| member.token).collect();
-        for token in tokens {
+        for token in group.hearers() {
             let Some(link) = self.link_of(token) else { continue };
             let providers = providers.clone();
             let extensions = Extensions::NONE;

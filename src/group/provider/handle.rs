@@ -1,0 +1,306 @@
+//! What a provider does with each input.
+
+use super::table::Event as TableEvent;
+use super::{Departure, Event, Input, Known, Output, Provider, State, step};
+use crate::error::{Error, Misuse, Violation};
+use crate::frame::Extensions;
+use crate::group::coordinator::membership_digest;
+use crate::group::ids::{MessageKind, ProtocolKind, Vote as VoteValue};
+use crate::group::message::{Ballot, Deactivated, Ended, Message, Phase, Propose, Signal, Snapshot, Vote};
+use crate::group::name::{GroupId, Sequence, Token};
+use crate::machine::{Machine, trace_transition};
+use crate::time::Instant;
+use alloc::boxed::Box;
+use core::time::Duration;
+
+impl Machine for Provider {
+    type Input<'a> = Input;
+    type Output = Output;
+    type State = State;
+
+    fn handle(&mut self, now: Instant, input: Input) -> Result<(), Error> {
+        self.outbox.check_room(Self::limit())?;
+        self.validate(&input)?;
+        let now = self.now.max(now);
+        if matches!(input, Input::Timeout) && self.deadline.is_none_or(|deadline| now < deadline) {
+            return Ok(());
+        }
+        self.now = now;
+        match input {
+            Input::Message(message) => return self.message(message),
+            Input::Vote(ballot) => self.vote(ballot),
+            Input::Propose { request, voting, view, wish } => {
+                if let Some(token) = self.token {
+                    let extensions = Extensions::NONE;
+                    self.send(Message::Propose(Box::new(Propose { request, token, voting, view, wish, extensions })));
+                }
+            }
+            Input::Deactivated(successful) => {
+                self.deactivating = false;
+                if let (Some(token), Some(open)) = (self.token, &self.open) {
+                    let protocol = open.protocol;
+                    let extensions = Extensions::NONE;
+                    self.send(Message::Deactivated(Deactivated { token, protocol, successful, extensions }));
+                }
+            }
+            Input::Goodbye => {
+                if let Some(token) = self.token {
+                    self.send(Message::Goodbye(Signal { token, extensions: Extensions::NONE }));
+                }
+                self.leave(Departure::Goodbye);
+            }
+            Input::Lost => self.leave(Departure::Lost),
+            Input::Timeout => {
+                self.deadline = None;
+                self.event(Event::TimeIsUp);
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+}
+
+impl Provider {
+    /// Everything that our caller can do wrong; nothing changes.
+    fn validate(&self, input: &Input) -> Result<(), Misuse> {
+        let wrong_state = Err(Misuse::WrongState { state: self.state.name(), input: input.name() });
+        match input {
+            Input::Timeout => Ok(()),
+            _ if self.state == State::Gone => wrong_state,
+            Input::Vote(_) if self.state != State::Voting => wrong_state,
+            Input::Vote(ballot) => check_ballot(ballot),
+            Input::Propose { .. } if self.state != State::Member => wrong_state,
+            Input::Deactivated(_) if !self.deactivating => wrong_state,
+            Input::Goodbye if self.token.is_none() => wrong_state,
+            _ => Ok(()),
+        }
+    }
+
+    fn message(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Accepted(accepted) if self.state == State::Requested => {
+                self.token = Some(accepted.token);
+                self.known.group = accepted.group;
+                self.go(TableEvent::Accepted);
+                self.event(Event::Accepted(accepted.token));
+            }
+            Message::DelayedError(error) => {
+                let (request, kind, code, text) = (error.request, error.kind, error.code, error.text);
+                let join = kind == MessageKind::JOIN && request == self.request;
+                self.event(Event::Error { request, kind, code, text });
+                if join && self.state == State::Requested {
+                    self.leave(Departure::Refused(code));
+                }
+            }
+            Message::Phase(phase) => self.phase(phase),
+            Message::Approved(ended) => self.ended(ended, true),
+            Message::Rejected(ended) => self.ended(ended, false),
+            Message::Announcement(announcement) => {
+                if self.follows(announcement.token, announcement.group, announcement.sequence) {
+                    let (flags, providers) = (announcement.flags, announcement.providers);
+                    self.event(Event::Announcement { flags, providers });
+                }
+            }
+            Message::View(view) if Some(view.token) == self.token && self.missed => self.learn(*view.snapshot),
+            Message::Dissolved(dissolved) if dissolved.token.is_none() || dissolved.token == self.token => {
+                self.leave(Departure::Dissolved(dissolved.reason));
+            }
+            Message::View(_) | Message::Dissolved(_) | Message::Accepted(_) => {
+                self.event(Event::Ignored("a message that nobody waits for"));
+            }
+            Message::Unknown { .. } => {}
+            _ => {
+                let (state, expected) = (self.state.name(), "what coordinators tell providers");
+                self.leave(Departure::Lost);
+                return Err(Violation { state, expected, got: "something else" }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this is the next thing that the group is told. If something is missing, the whole is asked for.
+    fn follows(&mut self, token: Token, group: GroupId, sequence: Sequence) -> bool {
+        if Some(token) != self.token || group != self.known.group {
+            self.event(Event::Ignored("another's message"));
+            return false;
+        }
+        if self.missed {
+            return false;
+        }
+        let last = self.known.sequence.0;
+        // What was told before it came is not its business.
+        let first = self.state == State::Accepted && self.open.is_none() && last == 0;
+        if sequence.0 <= last {
+            self.event(Event::Ignored("a message that has come already"));
+            return false;
+        }
+        if !first && sequence.0 != last.saturating_add(1) {
+            self.resynchronise();
+            return false;
+        }
+        self.known.sequence = sequence;
+        true
+    }
+
+    fn resynchronise(&mut self) {
+        if let Some(token) = self.token {
+            self.missed = true;
+            self.send(Message::Resynchronise(Signal { token, extensions: Extensions::NONE }));
+        }
+    }
+
+    fn phase(&mut self, phase: Phase) {
+        if !self.follows(phase.token, phase.group, phase.sequence) {
+            return;
+        }
+        let open = phase.open;
+        let me = self.config.provider;
+        let target = open.kind == ProtocolKind::EXPEL && open.proposal.leaving.iter().any(|one| one.provider == me);
+        let limit = Duration::from_secs(u64::from(open.time_limit));
+        self.deadline = (!limit.is_zero() && !target).then(|| self.now.saturating_add(limit));
+        self.open = Some(open.clone());
+        if target {
+            let now = |phase: u32| phase == open.phase;
+            let deactivate = open.proposal.expulsion.clone().filter(|expulsion| now(expulsion.deactivate_phase));
+            self.deactivating = deactivate.is_some();
+            self.go(TableEvent::Watches);
+            self.event(Event::Watch { open, deactivate });
+        } else {
+            self.go(TableEvent::Phase);
+            self.event(Event::Phase(open));
+        }
+    }
+
+    fn vote(&mut self, ballot: Ballot) {
+        let (Some(token), Some(open)) = (self.token, &mut self.open) else { return };
+        open.vote = Some(ballot.clone());
+        let (protocol, phase) = (open.protocol, open.phase);
+        self.deadline = None;
+        self.send(Message::Vote(Vote { token, protocol, phase, ballot, extensions: Extensions::NONE }));
+        self.go(TableEvent::Votes);
+    }
+
+    fn ended(&mut self, ended: Box<Ended>, approved: bool) {
+        if !self.follows(ended.token, ended.group, ended.sequence) {
+            return;
+        }
+        self.open = None;
+        self.deadline = None;
+        self.deactivating = false;
+        self.known.last = ended.protocol;
+        let me = self.config.provider;
+        let joins = ended.proposal.joining.contains(&me);
+        let sure = [ProtocolKind::FAILURE_LEAVE, ProtocolKind::CAST_OUT].contains(&ended.kind);
+        let leaves = (approved || sure) && ended.proposal.leaving.iter().any(|leave| leave.provider == me);
+        if let Some(snapshot) = ended.snapshot.as_ref().filter(|_| joins && approved) {
+            self.known = known(Snapshot::clone(snapshot));
+        } else {
+            self.apply(&ended, approved, sure);
+        }
+        let view = ended.view;
+        let digest = membership_digest(view, self.known.members.iter().copied());
+        let wrong = !leaves && (approved || sure) && digest != ended.digest;
+        self.known.view = view;
+        let gone = match (joins, approved, leaves) {
+            (true, false, _) => Some(Departure::Rejected),
+            (_, _, true) => Some(Departure::Left),
+            _ => None,
+        };
+        self.event(if approved { Event::Approved(ended) } else { Event::Rejected(ended) });
+        match gone {
+            Some(departure) => self.leave(departure),
+            None => {
+                self.go(TableEvent::Ends);
+                if wrong {
+                    self.resynchronise();
+                }
+            }
+        }
+    }
+
+    /// Makes the changes that everybody makes.
+    fn apply(&mut self, ended: &Ended, approved: bool, sure: bool) {
+        let proposal = &ended.proposal;
+        if approved || sure {
+            self.known.members.retain(|member| !proposal.leaving.iter().any(|leave| leave.provider == *member));
+        }
+        if approved {
+            self.known.members.extend(proposal.joining.iter().copied());
+            if let Some(state) = &proposal.state {
+                self.known.state = state.clone();
+            }
+            if let Some(attributes) = &proposal.attributes {
+                self.known.attributes = (**attributes).clone();
+            }
+        }
+    }
+
+    /// The whole group, after something was missed.
+    fn learn(&mut self, snapshot: Snapshot) {
+        self.missed = false;
+        self.open = None;
+        self.deadline = None;
+        let there = snapshot.members.contains(&self.config.provider);
+        self.known = known(snapshot.clone());
+        self.event(Event::Resynchronised(Box::new(snapshot)));
+        match (there, self.state) {
+            (true, _) => self.go(TableEvent::Ends),
+            // It is still on its way into the group.
+            (false, State::Accepted) => {}
+            (false, _) => self.leave(Departure::Left),
+        }
+    }
+
+    fn leave(&mut self, departure: Departure) {
+        self.token = None;
+        self.open = None;
+        self.deadline = None;
+        self.deactivating = false;
+        self.go(TableEvent::Gone);
+        self.event(Event::Gone(departure));
+    }
+
+    fn send(&mut self, message: Message) {
+        self.outbox.push(Output::Send(message));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outbox.push(Output::Event(event));
+    }
+
+    fn go(&mut self, event: TableEvent) {
+        match step(self.state, event) {
+            Ok(next) => {
+                trace_transition!("group provider", self.state, event, next);
+                self.state = next;
+            }
+            Err(illegal) => debug_assert!(false, "{illegal:?}"),
+        }
+    }
+}
+
+fn known(snapshot: Snapshot) -> Known {
+    let Snapshot { group, sequence, view, attributes, state, members, last } = snapshot;
+    Known { group, sequence, view, attributes, state, members, last }
+}
+
+fn check_ballot(ballot: &Ballot) -> Result<(), Misuse> {
+    if ballot.vote.name().is_none() {
+        return Err(Misuse::Argument { what: "vote", reason: "approve, continue or reject" });
+    }
+    match ballot.default_vote {
+        None | Some(VoteValue::APPROVE | VoteValue::REJECT) => Ok(()),
+        Some(_) => Err(Misuse::Argument { what: "default_vote", reason: "approve or reject" }),
+    }
+}

@@ -1,0 +1,139 @@
+//! A provider of a group (spec/group.md 4).
+
+mod handle;
+mod table;
+mod types;
+
+pub use table::{Event as TableEvent, State, TABLE, step};
+pub use types::{Config, Departure, Event, Input, Output};
+
+use super::attributes::Attributes;
+use super::ids::Subscription;
+use super::message::{Join, Message, Open, Report, Snapshot};
+use super::name::{GroupId, ProtocolId, ProviderId, RequestId, Sequence, StateValue, Token, ViewId};
+use crate::frame::Extensions;
+use crate::limits::GroupLimits;
+use crate::machine::Outbox;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// A provider of a group, from its request to its departure: what it is told, what it may say, and what it knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "ha_gs_join")]
+pub struct Provider {
+    config: Config,
+    request: RequestId,
+    state: State,
+    now: Instant,
+    token: Option<Token>,
+    known: Known,
+    /// The protocol that runs.
+    open: Option<Open>,
+    /// Something was missed, and the whole is awaited.
+    missed: bool,
+    /// Whether it is to say that it has deactivated itself.
+    deactivating: bool,
+    deadline: Option<Instant>,
+    outbox: Outbox<Output>,
+}
+
+/// What it knows of the group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Known {
+    group: GroupId,
+    sequence: Sequence,
+    view: ViewId,
+    attributes: Attributes,
+    state: StateValue,
+    members: Vec<ProviderId>,
+    last: ProtocolId,
+}
+
+impl Provider {
+    /// Asks to join. `request` is a number that no other request of the process has.
+    #[must_use]
+    pub fn new(config: Config, request: RequestId, now: Instant) -> Self {
+        let attributes = config.attributes.clone();
+        let join = Join {
+            request,
+            instance: config.provider.instance,
+            attributes: attributes.clone(),
+            extensions: Extensions::NONE,
+        };
+        let mut outbox = Outbox::new();
+        outbox.push(Output::Send(Message::Join(Box::new(join))));
+        let known = Known {
+            group: GroupId(0),
+            sequence: Sequence(0),
+            view: ViewId(0),
+            attributes,
+            state: StateValue::default(),
+            members: Vec::new(),
+            last: ProtocolId(0),
+        };
+        Self {
+            config,
+            request,
+            state: State::Requested,
+            now,
+            token: None,
+            known,
+            open: None,
+            missed: false,
+            deactivating: false,
+            deadline: None,
+            outbox,
+        }
+    }
+
+    /// Its number for the coordinator, once it has one.
+    #[must_use]
+    pub const fn token(&self) -> Option<Token> {
+        self.token
+    }
+
+    /// The number of its request to join.
+    #[must_use]
+    pub const fn request(&self) -> RequestId {
+        self.request
+    }
+
+    /// Who is in the group, in the order in which they have joined.
+    #[must_use]
+    pub fn members(&self) -> &[ProviderId] {
+        &self.known.members
+    }
+
+    /// Which membership that is.
+    #[must_use]
+    pub const fn view(&self) -> ViewId {
+        self.known.view
+    }
+
+    /// What the group agrees on.
+    #[must_use]
+    pub const fn value(&self) -> &StateValue {
+        &self.known.state
+    }
+
+    /// What the group is like.
+    #[must_use]
+    pub const fn attributes(&self) -> &Attributes {
+        &self.known.attributes
+    }
+
+    /// What it tells another coordinator; `None` before it is in the group, or after.
+    #[must_use]
+    pub fn report(&self) -> Option<Report> {
+        let token = self.token.filter(|_| self.state != State::Gone)?;
+        let Known { group, sequence, view, attributes, state, members, last } = self.known.clone();
+        let snapshot = Snapshot { group, sequence, view, attributes, state, members, last };
+        let provider = Some(self.config.provider);
+        Some(Report { token, provider, subscription: Subscription::empty(), snapshot, open: self.open.clone() })
+    }
+
+    const fn limit() -> usize {
+        GroupLimits::DEFAULT.outputs
+    }
+}

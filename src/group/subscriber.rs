@@ -1,0 +1,226 @@
+//! A subscriber of a group (spec/group.md 4.5).
+
+use super::ids::{DissolveReason, ErrorCode, Subscription};
+use super::message::{Message, Notice, Signal, Subscribe};
+use super::name::{GroupName, RequestId, Sequence, Token};
+use crate::error::{Error, Misuse, Violation};
+use crate::frame::Extensions;
+use crate::limits::GroupLimits;
+use crate::machine::{Machine, Outbox, trace_transition};
+use crate::time::Instant;
+
+crate::transition_table! {
+    /// The transitions of [`Subscriber`].
+    pub machine GroupSubscriber;
+    /// Where a [`Subscriber`] stands.
+    pub enum State {
+        /// Its request has not been answered.
+        Requested,
+        /// It is told what becomes of the group.
+        Active,
+        /// It is told nothing any more.
+        Gone,
+    }
+    /// What can happen to a [`Subscriber`].
+    pub enum TableEvent {
+        /// The coordinator has a token for it.
+        Accepted,
+        /// It ends.
+        Gone,
+    }
+    rows {
+        Requested + Accepted => Active, "4.5";
+        Requested + Gone => Gone, "4.5";
+        Active + Gone => Gone, "4.5";
+    }
+}
+
+/// What goes into a [`Subscriber`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Input {
+    /// A message for it has come: one with its token, or the answer to its request.
+    Message(Message),
+    /// It wants to know nothing any more.
+    Unsubscribe,
+    /// The link to the coordinator is lost.
+    Lost,
+    /// Nothing waits for an instant; there is no timeout.
+    Timeout,
+}
+
+impl Input {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "Message",
+            Self::Unsubscribe => "Unsubscribe",
+            Self::Lost => "Lost",
+            Self::Timeout => "Timeout",
+        }
+    }
+}
+
+/// What a [`Subscriber`] wants done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Output {
+    /// Send a message to the coordinator.
+    Send(Message),
+    /// Something that the application should know.
+    Event(Event),
+}
+
+/// What the application should know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// It will be told.
+    Accepted(Token),
+    /// What has become of the group, or what it is.
+    Notice(Notice),
+    /// Something has come that makes no sense any more, and was passed over.
+    Ignored(&'static str),
+    /// It is told nothing any more. Exactly once.
+    Gone(Departure),
+}
+
+/// Why a subscriber is told nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Departure {
+    /// Its request is not carried out.
+    Refused(ErrorCode),
+    /// It wanted so.
+    Unsubscribed,
+    /// The group, or the domain, is no more.
+    Dissolved(DissolveReason),
+    /// The link to the coordinator is lost.
+    Lost,
+}
+
+/// A subscriber of a group, from its request on. The group does not know of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "ha_gs_subscribe")]
+pub struct Subscriber {
+    request: RequestId,
+    state: State,
+    token: Option<Token>,
+    sequence: Option<Sequence>,
+    outbox: Outbox<Output>,
+}
+
+impl Subscriber {
+    /// Asks to be told. `request` is a number that no other request of the process has.
+    #[must_use]
+    pub fn new(group: GroupName, subscription: Subscription, request: RequestId) -> Self {
+        let mut outbox = Outbox::new();
+        let extensions = Extensions::NONE;
+        outbox.push(Output::Send(Message::Subscribe(Subscribe { request, group, subscription, extensions })));
+        Self { request, state: State::Requested, token: None, sequence: None, outbox }
+    }
+
+    /// Its number for the coordinator, once it has one.
+    #[must_use]
+    pub const fn token(&self) -> Option<Token> {
+        self.token
+    }
+
+    /// The number of its request.
+    #[must_use]
+    pub const fn request(&self) -> RequestId {
+        self.request
+    }
+
+    fn message(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Accepted(accepted) if self.state == State::Requested => {
+                self.token = Some(accepted.token);
+                self.go(TableEvent::Accepted);
+                self.event(Event::Accepted(accepted.token));
+            }
+            Message::DelayedError(error) if self.state == State::Requested => {
+                self.leave(Departure::Refused(error.code));
+            }
+            Message::Notice(notice) if Some(notice.token) == self.token => {
+                // Not all that a group is told concerns a subscriber, but nothing comes twice.
+                if self.sequence.is_some_and(|last| notice.sequence <= last) {
+                    self.event(Event::Ignored("a notice that has come already"));
+                } else {
+                    self.sequence = Some(notice.sequence);
+                    self.event(Event::Notice(notice));
+                }
+            }
+            Message::Dissolved(dissolved) if dissolved.token.is_none() || dissolved.token == self.token => {
+                self.leave(Departure::Dissolved(dissolved.reason));
+            }
+            Message::Notice(_) | Message::Dissolved(_) | Message::Accepted(_) | Message::DelayedError(_) => {
+                self.event(Event::Ignored("a message that nobody waits for"));
+            }
+            Message::Unknown { .. } => {}
+            _ => {
+                let (state, expected) = (self.state.name(), "what coordinators tell subscribers");
+                self.leave(Departure::Lost);
+                return Err(Violation { state, expected, got: "something else" }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, departure: Departure) {
+        self.token = None;
+        self.go(TableEvent::Gone);
+        self.event(Event::Gone(departure));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outbox.push(Output::Event(event));
+    }
+
+    fn go(&mut self, event: TableEvent) {
+        match step(self.state, event) {
+            Ok(next) => {
+                trace_transition!("group subscriber", self.state, event, next);
+                self.state = next;
+            }
+            Err(illegal) => debug_assert!(false, "{illegal:?}"),
+        }
+    }
+}
+
+impl Machine for Subscriber {
+    type Input<'a> = Input;
+    type Output = Output;
+    type State = State;
+
+    fn handle(&mut self, _now: Instant, input: Input) -> Result<(), Error> {
+        self.outbox.check_room(GroupLimits::DEFAULT.outputs)?;
+        let wrong_state = Misuse::WrongState { state: self.state.name(), input: input.name() };
+        match input {
+            Input::Timeout => return Ok(()),
+            _ if self.state == State::Gone => return Err(wrong_state.into()),
+            Input::Unsubscribe if self.state != State::Active => return Err(wrong_state.into()),
+            Input::Message(message) => return self.message(message),
+            Input::Unsubscribe => {
+                if let Some(token) = self.token {
+                    let signal = Signal { token, extensions: Extensions::NONE };
+                    self.outbox.push(Output::Send(Message::Unsubscribe(signal)));
+                }
+                self.leave(Departure::Unsubscribed);
+            }
+            Input::Lost => self.leave(Departure::Lost),
+        }
+        Ok(())
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+}
