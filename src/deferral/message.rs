@@ -262,7 +262,7 @@ pub struct Defer {
     pub retry_after_ms: Option<u32>,
     /// To be shown to the next server; at most 64 bytes.
     pub receipt: Bytes,
-    /// Who else may be asked. What names no server is left out on receipt.
+    /// Who else may be asked, the best first; at most 32.
     pub alternates: Vec<Alternate>,
     /// What is to be done next: in a continuation, and only there.
     pub next: Option<Command>,
