@@ -154,7 +154,11 @@ fn odd_bytes_are_often_accepted_and_often_not() {
         };
         *calls.entry(found).or_default() += 1;
         let (items, ending) = items(&values::answer(choices));
-        *ends.entry(format!("{ending:?}")).or_default() += 1;
+        let ending = match ending {
+            Ending::Returned(_) => "Returned".to_owned(),
+            other => format!("{other:?}"),
+        };
+        *ends.entry(ending).or_default() += 1;
         for item in items {
             if let Item::Skipped(why) = item {
                 *ends.entry(why.to_owned()).or_default() += 1;
@@ -178,9 +182,9 @@ fn odd_bytes_are_often_accepted_and_often_not() {
         "REDIRECT :CONTINUE without a path",
         "REDIRECT with a URL that is none",
     ];
-    let expected = doubts.iter().chain(&kinds).map(String::as_str).chain(skipped).chain(["Returned(0)"]);
+    let expected = doubts.iter().chain(&kinds).map(String::as_str).chain(skipped).chain(["Returned"]);
     for found in expected {
-        assert!(ends.get(found).is_some_and(|count| *count >= 20), "{found}: {ends:?}");
+        assert!(ends.get(found).is_some_and(|count| *count >= 10), "{found}: {ends:?}");
     }
     assert_eq!(spelled.len(), 7, "{spelled:?}");
 }

@@ -81,7 +81,7 @@ fn request(stream: &[u8]) -> (&[u8], &[u8]) {
     (target, behind)
 }
 
-/// Head and body of an answer, parted as the original does it (spec/deferral_text.md 6.2.1): a line ends with LF, CR is
+/// Head and body of an answer, parted as the original does it (spec/deferral.md 6.2.1): a line ends with LF, CR is
 /// dropped, the head ends with an empty line or with the stream, the last Content-Type counts. `None`: the server is dead.
 fn body(stream: &[u8]) -> Option<&[u8]> {
     let (mut at, mut counts) = (0, false);
@@ -92,10 +92,9 @@ fn body(stream: &[u8]) -> Option<&[u8]> {
         if line.is_empty() {
             break;
         }
-        if let Some(colon) = line.iter().position(|byte| *byte == b':') {
-            if line[..colon].eq_ignore_ascii_case(b"content-type") {
-                counts = is_answer(&line[colon + 1..]);
-            }
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or_default();
+        if line[..colon].eq_ignore_ascii_case(b"content-type") {
+            counts = is_answer(&line[colon + 1..]);
         }
     }
     counts.then_some(&stream[at..])
@@ -179,7 +178,7 @@ fn requests_are_written_back_byte_for_byte() {
 }
 
 /// Lines in the spelling that came: no exception. Directives in our own spelling: these, and only these, come out
-/// otherwise (spec/deferral_text.md 6.6).
+/// otherwise (spec/deferral.md 6.6).
 const SPELLED_OTHERWISE: [(&[u8], &[u8]); 7] = [
     // A blank too many.
     (b"REDIRECT :BUSY \n", b"REDIRECT :BUSY\n"),

@@ -1,4 +1,4 @@
-//! The walks of the original client, walked again (spec/deferral_text.md 6.4): the same servers, in the same order,
+//! The walks of the original client, walked again (spec/deferral.md 6.4): the same servers, in the same order,
 //! with the same flags and targets, and the same end.
 
 use crate::{Contact, Scenario, body, read, scenarios, streams};
@@ -53,7 +53,7 @@ enum End {
 fn check(scenario: &Scenario, contact: &Contact, walk: &Walk, asked: &Server, context: &mut Option<Context>) {
     let Scenario { name, argv, .. } = scenario;
     let url = std::str::from_utf8(&asked.url).unwrap();
-    let port = 17001 + (contact.server.as_bytes()[0] - b'A') as u16;
+    let port = 17001 + u16::from(contact.server.as_bytes()[0] - b'A');
     assert!(url.contains(&format!(":{port}/")), "{name}: {url} is asked, not {}", contact.server);
     let Some(target) = &contact.target else { return };
     assert_eq!(contact.allow.as_deref(), Some(if walk.allow_redirect() { "T" } else { "NIL" }), "{name}");
@@ -114,12 +114,11 @@ fn replay(scenario: &Scenario) -> End {
                 let servers = redirect.servers.iter().map(|url| server(std::str::from_utf8(url).unwrap())).collect();
                 walk.redirected(kind, redirect.path, servers);
                 // The new directory has a `.csf` file of its own, which the client has read by now.
-                if let (Some(context), Some(next)) = (&mut context, contacts.as_slice().first()) {
-                    if let Some(target) = &next.target {
-                        let now = Call::parse(target.as_bytes()).unwrap().context;
-                        assert_eq!(now.current_directory, context.current_directory, "{name}");
-                        context.rc = now.rc;
-                    }
+                let target = contacts.as_slice().first().and_then(|next| next.target.as_ref());
+                if let (Some(context), Some(target)) = (&mut context, target) {
+                    let now = Call::parse(target.as_bytes()).unwrap().context;
+                    assert_eq!(now.current_directory, context.current_directory, "{name}");
+                    context.rc = now.rc;
                 }
             }
             other => panic!("{name}: {other:?}"),
@@ -177,7 +176,7 @@ fn every_walk_is_walked_again() {
     assert_eq!((asked, failed), (116, 10));
 }
 
-/// Names of the same server (spec/deferral_text.md 6.4): as measured, although no vector shows it.
+/// Names of the same server (spec/deferral.md 6.4): as measured, although no vector shows it.
 #[test]
 fn one_server_under_two_names_is_asked_once() {
     let names = ["http://localhost:17001/", "http://127.1:017001/", "HTTP://me@127.0.0.1:17001/"];

@@ -38,7 +38,7 @@ fn named(name: &'static str, fields: Fields) -> Head {
 
 /// What a client sends.
 enum Asked {
-    Head(RequestHead),
+    Head(Box<RequestHead>),
     Reply(AgentReply),
     /// What stands behind the request, and is nobody's.
     Rest(Bytes),
@@ -59,7 +59,7 @@ impl StreamDecode for Asks {
             let Some(head) = head::request(src) else { return too_long("Request", src) };
             src.advance(head.length);
             self.head = true;
-            return Ok(Some(Asked::Head(head)));
+            return Ok(Some(Asked::Head(Box::new(head))));
         }
         if self.agent {
             return Ok(self.replies.decode_next(src)?.map(Asked::Reply));
@@ -81,7 +81,7 @@ fn asked(stream: &Stream, agent: bool, verify: bool) -> Vec<Record> {
     let mut direction = Direction::new(asks, stream, verify);
     while let Some(item) = direction.next_item() {
         match item {
-            Asked::Head(head) => request(&mut direction, head),
+            Asked::Head(head) => request(&mut direction, &head),
             Asked::Reply(reply) => {
                 direction.push(named("AgentReply", fields::reply(&reply)), || reply.to_vec());
             }
@@ -95,8 +95,8 @@ fn asked(stream: &Stream, agent: bool, verify: bool) -> Vec<Record> {
     direction.finish(None)
 }
 
-fn request(direction: &mut Direction<'_, Asks>, head: RequestHead) {
-    let RequestHead { method, ref base, ref call, ref headers, .. } = head;
+fn request(direction: &mut Direction<'_, Asks>, head: &RequestHead) {
+    let RequestHead { method, base, call, headers, .. } = head;
     match call {
         Ok(call) => {
             let fields = fields::call(base, call).with("headers", headers.clone());
@@ -214,10 +214,8 @@ fn directive(direction: &mut Direction<'_, Answers>, item: Item, line: Line, end
     match item {
         Item::Directive(directive) => {
             direction.push(named(name(&directive), fields::directive(&directive)), encode);
-            if let Argument::Quoted { after, .. } = line.argument {
-                if after != b'\n' {
-                    direction.complain(invalid("Line", "after", "a newline is expected behind the quotation mark"));
-                }
+            if matches!(line.argument, Argument::Quoted { after, .. } if after != b'\n') {
+                direction.complain(invalid("Line", "after", "a newline is expected behind the quotation mark"));
             }
         }
         Item::Skipped(reason) => {

@@ -180,8 +180,8 @@ impl Call {
         if self.unknown.iter().any(|(key, _)| target::is_known(key)) {
             return invalid("unknown", "a key that is known");
         }
-        let rc = if self.context.rc.is_some() { 2 } else { 0 };
-        let pairs = self.arguments.len().saturating_add(self.unknown.len()).saturating_add(6 + rc);
+        let context = if self.context.rc.is_some() { 8 } else { 6 };
+        let pairs = self.arguments.len().saturating_add(self.unknown.len()).saturating_add(context);
         if pairs > Self::MAX_PAIRS {
             let (max, got) = (to_u64(Self::MAX_PAIRS), to_u64(pairs));
             return Err(EncodeError::TooLong { message: "Call", field: "arguments", max, got });

@@ -30,6 +30,7 @@ pub use line::{Argument, Line};
 pub use walk::{Server, Step, Walk};
 
 /// The type of an answer, exactly: the original client takes no parameter, and no other case.
+#[doc(alias = "cli/response")]
 pub const CONTENT_TYPE: &str = "cli/response";
 
 /// Whether a body with this value of Content-Type is an answer. Blanks and tabs around it do not matter, all else does.

@@ -80,13 +80,13 @@ pub fn odd_target(choices: &mut Choices<'_>) -> Vec<u8> {
     }
     let mut target =
         String::from(*choices.pick(&["http://h", "", "http://me:pw@h:80", "x-y+z.1://[::]", "http:/", "h"]));
-    target.push_str(*choices.pick(&["/csf/command/help", "/", "", "/x?y=z", "/csf/command/a b"]));
+    target.push_str(choices.pick::<&str>(&["/csf/command/help", "/", "", "/x?y=z", "/csf/command/a b"]));
     for at in 0..choices.below(8) {
         target.push(if at == 0 { '?' } else { '&' });
         let number = format!("{}", choices.below(3));
         let keys = ["ALLOW-REDIRECT", "USER-NAME", "TIMEZONE-OFFSET", "CHANGESAFERC", "RCPATH", "x", "", &number];
-        target.push_str(*choices.pick(&keys));
-        target.push_str(*choices.pick(&["=T", "=NIL", "=", "", "=%4a+~", "=-330", "=+7", "=%", "=a=b", "=?"]));
+        target.push_str(choices.pick::<&str>(&keys));
+        target.push_str(choices.pick::<&str>(&["=T", "=NIL", "=", "", "=%4a+~", "=-330", "=+7", "=%", "=a=b", "=?"]));
     }
     target.into()
 }
@@ -129,7 +129,20 @@ pub fn directive(choices: &mut Choices<'_>) -> Directive {
 
 /// A line in any spelling.
 pub fn line(choices: &mut Choices<'_>) -> Line {
-    let tokens = ["DISPLAY", "RETURN", "TRACE", "STARTFSA", "CD", "REDIRECT", "FROB", "DISPLAY\r", "return", "\"A\t\""];
+    let tokens = [
+        "DISPLAY",
+        "RETURN",
+        "TRACE",
+        "STARTFSA",
+        "CD",
+        "REDIRECT",
+        "REDIRECT",
+        "REDIRECT",
+        "FROB",
+        "DISPLAY\r",
+        "return",
+        "\"A\t\"",
+    ];
     let token = Bytes::from(*choices.pick(&tokens));
     let blanks = choices.below(3);
     let text = text(choices);
@@ -182,7 +195,7 @@ fn text(choices: &mut Choices<'_>) -> Vec<u8> {
                 "\"",
             ];
             let mut text = Vec::new();
-            for at in 0..choices.below(6) {
+            for at in 0..*choices.pick(&[0, 1, 2, 3, 6]) {
                 // Most begin with a kind.
                 let word = if at == 0 { words[choices.below(8)] } else { *choices.pick(&words) };
                 text.extend(word.as_bytes());

@@ -103,10 +103,10 @@ fn streams_are_covered_without_a_gap() {
 }
 
 /// 07a_chain3, the second contact: a call with a `.csf` file, and a redirection.
-const GOLDEN: &str = r#"{"conn":"client->A#2","dir":"c2s","offset":0,"length":474,"name":"GET","fields":{"base":"http://127.0.0.1:17001/","path":"csf/command/ws_sync","arguments":["my ws","-v"],"allow_redirect":true,"user_name":"alice","client_platform":"Linux","current_directory":"/home/alice/projects/changesaf/cwd7/ws/","user_home_directory":"/home/alice/projects/changesaf/home/","timezone_offset":0,"rc_size":18,"rc_path":"/home/alice/projects/changesaf/cwd7/ws/.csf","headers":["User-Agent: Java Runtime, Debian 17.0.15 (Linux, amd64, 6.1)"]}}
+const GOLDEN: &str = r#"{"conn":"client->A#2","dir":"c2s","offset":0,"length":449,"name":"GET","fields":{"base":"http://127.0.0.1:17001/","path":"csf/command/ws_sync","arguments":["my ws","-v"],"allow_redirect":true,"user_name":"alice","client_platform":"Linux","current_directory":"/home/alice/projects/changesaf/cwd7/ws/","user_home_directory":"/home/alice/projects/changesaf/home/","timezone_offset":0,"rc_size":18,"rc_path":"/home/alice/projects/changesaf/cwd7/ws/.csf","headers":["User-Agent: Java Runtime, Debian 17.0.15 (Linux, amd64, 6.1)"]}}
 {"conn":"client->A#2","dir":"s2c","offset":0,"length":47,"name":"Response","fields":{"status_line":"HTTP/1.1 200 OK","content_type":"cli/response","headers":["Content-Type: cli/response"]}}
-{"conn":"client->A#2","dir":"s2c","offset":47,"length":90,"name":"REDIRECT","fields":{"kind":":READ-ONLY","servers":["http://127.0.0.1:17001/","http://127.0.0.1:17002/","http://127.0.0.1:17003/"]}}
-{"conn":"client->A#2","dir":"s2c","offset":137,"length":0,"name":"End","fields":{"ending":"Redirected","kind":":READ-ONLY"}}
+{"conn":"client->A#2","dir":"s2c","offset":47,"length":92,"name":"REDIRECT","fields":{"kind":":READ-ONLY","servers":["http://127.0.0.1:17001/","http://127.0.0.1:17002/","http://127.0.0.1:17003/"]}}
+{"conn":"client->A#2","dir":"s2c","offset":139,"length":0,"name":"End","fields":{"ending":"Redirected","kind":":READ-ONLY"}}
 "#;
 
 #[test]
@@ -120,7 +120,7 @@ fn golden() {
     let last = text.lines().last().unwrap();
     assert_eq!(
         last,
-        "client->A#1 s2c        69         0  End                                        ending=Returned status=1"
+        "client->A#1 s2c        68         0  End                                        ending=Returned status=1"
     );
 }
 
@@ -204,7 +204,9 @@ fn requests_that_are_none() {
 
 #[test]
 fn secrets_are_not_shown() {
-    let client = b"GET http://me:hush1@h/csf/command/x?ALLOW-REDIRECT=T&CHANGESAFERC=hush2&RCPATH=%2F.csf&k=hush3 HTTP/1.1\r\n\r\n";
+    let client =
+        b"GET http://me:hush1@h/csf/command/x?ALLOW-REDIRECT=T&CHANGESAFERC=hush2&RCPATH=%2F.csf&k=hush3 HTTP/1.1\r\n\
+        authorization: Basic hush4\r\nCookie:hush5\r\nHost: h\r\n\r\n";
     for args in [&[][..], &["--verify"], &["--format", "text"]] {
         let run = deferral(args, &conversation("deferral-secret.jsonl", client, HEAD));
         assert!(!(run.out + &run.err).contains("hush"));
@@ -213,6 +215,7 @@ fn secrets_are_not_shown() {
     let fields = &records[0]["fields"];
     assert_eq!((&fields["base"], &fields["rc_size"]), (&json!("http://…@h/"), &json!(5)));
     assert_eq!(fields["unknown"], json!(["k"]));
+    assert_eq!(fields["headers"], json!(["authorization: …", "Cookie: …", "Host: h"]));
 }
 
 /// What begins with neither a method nor an answer is on the other wire.

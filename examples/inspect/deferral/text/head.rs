@@ -35,7 +35,8 @@ pub(super) struct ResponseHead {
     pub(super) is_answer: bool,
 }
 
-/// A head's lines without what ends them, and its length; `None` if its end has not come.
+/// A head's lines without their newlines, and its length; `None` if its end has not come. It ends with the first line
+/// that has nothing but carriage returns.
 fn lines(stream: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
     let mut lines = Vec::new();
     let mut at = 0;
@@ -44,8 +45,7 @@ fn lines(stream: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
         let end = rest.iter().position(|byte| *byte == b'\n')?;
         at += end + 1;
         let line = rest.get(..end).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() && !lines.is_empty() {
+        if line.iter().all(|byte| *byte == b'\r') {
             return Some((lines, at));
         }
         lines.push(line);
@@ -54,6 +54,7 @@ fn lines(stream: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
 
 pub(super) fn request(stream: &[u8]) -> Option<RequestHead> {
     let (lines, length) = lines(stream)?;
+    let lines: Vec<&[u8]> = lines.into_iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
     let (line, headers) = lines.split_first()?;
     let (method, target) =
         request_line(line).map_or((line.split(|byte| *byte == b' ').next()?, &b""[..]), |parts| (parts.0, parts.1));
@@ -67,10 +68,20 @@ pub(super) fn request(stream: &[u8]) -> Option<RequestHead> {
             None => Vec::new(),
         },
         call: reason(target),
-        headers: headers.iter().map(|header| shown(header)).collect(),
+        headers: headers.iter().map(|line| header(line)).collect(),
         before: stream.get(..target_at).unwrap_or_default().to_vec(),
         behind: stream.get(target_at + target.len()..length).unwrap_or_default().to_vec(),
     })
+}
+
+/// A header. What would let somebody in is not shown.
+fn header(line: &[u8]) -> String {
+    let secret = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+    let line = shown(line);
+    match line.split_once(':') {
+        Some((name, _)) if secret.contains(&name.trim().to_ascii_lowercase().as_str()) => format!("{name}: …"),
+        _ => line,
+    }
 }
 
 fn name(known: &'static [u8], method: &[u8]) -> Option<&'static str> {
@@ -81,6 +92,9 @@ fn name(known: &'static [u8], method: &[u8]) -> Option<&'static str> {
 /// An answer may lack a status line, and the last Content-Type counts (spec/deferral.md 6.2.1).
 pub(super) fn response(stream: &[u8]) -> Option<ResponseHead> {
     let (lines, length) = lines(stream)?;
+    // A carriage return means nothing, wherever it stands.
+    let lines: Vec<Vec<u8>> =
+        lines.into_iter().map(|line| line.iter().copied().filter(|byte| *byte != b'\r').collect()).collect();
     let is_status = lines.first().is_some_and(|line| line.starts_with(b"HTTP/"));
     let (status, headers) = lines.split_at(usize::from(is_status));
     let content_type = headers.iter().rev().find_map(|header| {
@@ -92,7 +106,7 @@ pub(super) fn response(stream: &[u8]) -> Option<ResponseHead> {
         length,
         bytes: Bytes::copy_from_slice(stream.get(..length).unwrap_or_default()),
         status_line: status.first().map(|line| shown(line)).unwrap_or_default(),
-        headers: headers.iter().map(|header| shown(header)).collect(),
+        headers: headers.iter().map(|line| header(line)).collect(),
         content_type: content_type.map(|value| shown(value.trim_ascii())),
         is_answer: content_type.is_some_and(is_answer),
     })
