@@ -107,7 +107,7 @@ pub struct Walk {
 
 impl Walk {
     /// Most servers that it knows at a time.
-    pub const MAX_SERVERS: usize = 1024;
+    pub const MAX_SERVERS: usize = 256;
 
     /// Sets out for a server.
     #[must_use]
