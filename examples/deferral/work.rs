@@ -47,9 +47,9 @@ impl Work {
 
     /// What comes out: what was asked for, so that a wrong result can be told from the right one.
     pub fn result(&self, arguments: &[Bytes]) -> Bytes {
-        let arguments = arguments.iter().map(|argument| String::from_utf8_lossy(argument));
-        let words = std::iter::once(self.name.into()).chain(arguments);
-        words.collect::<Vec<_>>().join(" ").into()
+        let words: Vec<&[u8]> =
+            std::iter::once(self.name.as_bytes()).chain(arguments.iter().map(|one| &**one)).collect();
+        words.join(&b' ').into()
     }
 }
 
