@@ -1,10 +1,11 @@
 //! More clients than the servers can serve, and servers that come and go.
 
 use crate::driver::{Load, Server, Sight, walk};
-use crate::ledger::{Ending, Ledger, Report};
-use crate::work::{QUICK, Site, Work, command, request_id};
+use crate::ledger::{Ledger, Report};
+use crate::visit::Visit;
+use crate::work::{QUICK, Site, request_id};
 use bytes::Bytes;
-use handover::deferral::client::{Event, Outcome, Task};
+use handover::deferral::client::Event;
 use handover::deferral::endpoint::ClientConfig;
 use handover::deferral::{RequestId, ServerUri, server};
 use rand::rngs::StdRng;
@@ -198,56 +199,35 @@ enum Turn {
 }
 
 async fn client(id: RequestId, name: &'static str, known: Vec<ServerUri>, names: Names, ledger: Ledger) {
-    let since = Instant::now();
-    let argument = Bytes::from(id.to_string());
-    let mut task = Task::new(id, known, command(name, vec![argument.clone()]));
-    task.read_only = Work::find(QUICK, name).is_some_and(|work| work.read_only);
+    let mut visit = Visit::new(QUICK, id, name, Bytes::from(id.to_string()));
+    let task = visit.task(known);
     let mut config = ClientConfig::default();
     config.client.wait_unasked = true;
-    let name_of =
-        |uri: &ServerUri| names.lock().unwrap_or_else(PoisonError::into_inner).get(uri).copied().unwrap_or('?');
-    let (mut epoch, mut last, mut contacts) = (0, name, 0);
-    let (mut result, mut steps) = (Vec::new(), Vec::new());
+    let name = |uri: &ServerUri| names.lock().unwrap_or_else(PoisonError::into_inner).get(uri).copied().unwrap_or('?');
+    let mut steps: Vec<String> = Vec::new();
     ledger.ask();
-    let outcome = walk(config, task, |sight| {
-        match sight {
+    let user = |sight: Sight<'_>| {
+        visit.see(&sight);
+        let said = match sight {
             Sight::Dials(server) => {
-                contacts += 1;
-                steps.push(format!("{} ?", name_of(&server)));
+                steps.push(format!("{} is dead", name(server)));
+                return true;
             }
-            Sight::Event(event) => {
-                let said = match event {
-                    Event::Deferred { kind, .. } => kind.to_string(),
-                    Event::Queued { .. } => "in line".to_owned(),
-                    Event::Executing(_) => {
-                        result.clear();
-                        "begun".to_owned()
-                    }
-                    Event::Data(piece) => {
-                        result.extend_from_slice(&piece.0);
-                        return true;
-                    }
-                    Event::Continued(next) => {
-                        epoch += 1;
-                        last = Work::find(QUICK, next.name.as_str()).map_or(last, |work| work.name);
-                        return true;
-                    }
-                    _ => return true,
-                };
-                if let Some(step) = steps.last_mut() {
-                    *step = format!("{} {said}", &step[..1]);
-                }
+            Sight::Event(Event::Deferred { kind, .. }) => kind.to_string(),
+            Sight::Event(Event::Queued { .. }) => "in line".to_owned(),
+            Sight::Event(Event::Executing(_)) => "begun".to_owned(),
+            Sight::Event(_) => return true,
+            Sight::Error(error) => {
+                ledger.error(format!("client: {error}"));
+                return true;
             }
-            Sight::Error(error) => ledger.error(format!("client: {error}")),
+        };
+        // The last that is heard of a contact says what came of it.
+        if let Some(step) = steps.last_mut() {
+            *step = format!("{} {said}", &step[..1]);
         }
         true
-    })
-    .await;
-    let server = match &outcome {
-        Ok(Outcome::Done { server, .. } | Outcome::Indeterminate { server, .. }) => Some(name_of(server)),
-        _ => None,
     };
-    let intact = Work::find(QUICK, last).is_some_and(|work| result == work.result(&[argument]));
-    let time = since.elapsed();
-    ledger.ended(Ending { id, command: name, epoch, outcome, server, intact, contacts, walk: steps, time });
+    let outcome = walk(config, task, user).await;
+    ledger.ended(visit.end(outcome, name, steps));
 }

@@ -326,13 +326,13 @@ async fn write(mut stream: OwnedWriteHalf, mut chunks: mpsc::UnboundedReceiver<B
 }
 
 /// What a client's user sees.
-pub enum Sight {
+pub enum Sight<'a> {
     /// A server is dialled.
-    Dials(ServerUri),
+    Dials(&'a ServerUri),
     /// Something has happened.
-    Event(ClientEvent),
+    Event(&'a ClientEvent),
     /// A server has sent what it may not, or a link could not carry what it should.
-    Error(EndpointError),
+    Error(&'a EndpointError),
 }
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
@@ -355,7 +355,7 @@ enum Seen {
 pub async fn walk(
     config: ClientConfig,
     task: Task,
-    mut user: impl FnMut(Sight) -> bool + Send,
+    mut user: impl FnMut(Sight<'_>) -> bool + Send,
 ) -> Result<Outcome, String> {
     let clock = Clock::start();
     let mut endpoint = ClientEndpoint::new(config, task, clock.now()).map_err(|error| error.to_string())?;
@@ -367,7 +367,7 @@ pub async fn walk(
                 ClientOutput::Dial { link, server } => {
                     let address = (server.host(), server.port());
                     contact = Contact::Dialling(link, Box::pin(TcpStream::connect(address)));
-                    user(Sight::Dials(server));
+                    user(Sight::Dials(&server));
                 }
                 ClientOutput::Transmit { bytes, .. } => {
                     // One that cannot be written to cannot be read from either.
@@ -379,7 +379,7 @@ pub async fn walk(
                 ClientOutput::Event(ClientEvent::Ended(outcome)) => return Ok(outcome),
                 ClientOutput::Event(event) => {
                     let asks = matches!(event, ClientEvent::AskWait { .. });
-                    let wait = user(Sight::Event(event));
+                    let wait = user(Sight::Event(&event));
                     if asks {
                         endpoint.wait(clock.now(), wait).map_err(|error| error.to_string())?;
                     }
@@ -411,7 +411,7 @@ pub async fn walk(
             _ => endpoint.timeout(now),
         };
         if let Err(error) = result {
-            user(Sight::Error(error));
+            user(Sight::Error(&error));
         }
     }
 }

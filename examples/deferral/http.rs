@@ -1,9 +1,10 @@
 //! Servers of the historical protocol: HTTP by hyper, decisions by the same machine that serves the native one.
 //!
 //! What the original client sends is served: an absolute target, no Host, one byte a segment. What hyper does not let
-//! in, and answers with an error: a command with a blank in its name, or with bytes that are no UTF-8 (both stand raw in
-//! the target), and a target of more than 65 534 bytes (with a large `.csf` file). What stands behind a `#` in a
-//! command's name is lost, and so is the request. The original takes an error for a dead server.
+//! in, and answers with an error: a command with a blank, a control character, `<`, `>`, a backtick, or bytes that are no
+//! UTF-8 in its name, which all stand raw in the target; and a target of more than 65 534 bytes, with a large `.csf` file.
+//! What stands behind a `#` is lost; in a command's name, that leaves no call. The original takes an error for a dead
+//! server.
 
 use crate::work::{Site, Work, Works, command, request_id};
 use bytes::{Bytes, BytesMut};
@@ -48,10 +49,16 @@ enum Wire {
     Done(JobId),
 }
 
+#[derive(Default)]
+struct Load {
+    running: AtomicUsize,
+    queued: AtomicUsize,
+}
+
 /// Servers in a thread of their own, which name each other. Dropping them ends them.
 pub struct Servers {
     ports: Vec<u16>,
-    running: Vec<Arc<AtomicUsize>>,
+    loads: Vec<Arc<Load>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -75,16 +82,16 @@ impl Servers {
             listener.set_nonblocking(true)?;
             sites.push(Site { name, port: listener.local_addr()?.port(), writes: name == 'A' });
         }
-        let running: Vec<Arc<AtomicUsize>> = sites.iter().map(|_| Arc::default()).collect();
+        let loads: Vec<Arc<Load>> = sites.iter().map(|_| Arc::default()).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let ports = sites.iter().map(|site| site.port).collect();
-        let (each, (started, ready)) = (running.clone(), sync::channel());
+        let (each, (started, ready)) = (loads.clone(), sync::channel());
         let thread = thread::spawn(move || {
             runtime.block_on(async {
-                for ((site, listener), running) in sites.iter().zip(listeners).zip(each) {
+                for ((site, listener), load) in sites.iter().zip(listeners).zip(each) {
                     let (wires, inbox) = mpsc::unbounded_channel();
-                    let host = Host::new(site, &sites, works, printed, running, wires.clone());
+                    let host = Host::new(site, &sites, works, printed, load, wires.clone());
                     match TcpListener::from_std(listener) {
                         Ok(listener) => drop(tokio::spawn(listen(listener, wires))),
                         Err(error) => return drop(started.send(Err(error))),
@@ -96,7 +103,7 @@ impl Servers {
             });
         });
         ready.recv().unwrap_or_else(|_| Err(io::Error::other("the servers' thread has ended")))?;
-        Ok(Self { ports, running, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { ports, loads, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where they listen.
@@ -104,10 +111,11 @@ impl Servers {
         &self.ports
     }
 
-    /// How many commands a server carries out at the moment.
+    /// How many commands a server carries out at the moment, and how many wait in its line.
     #[allow(dead_code, reason = "tests ask")]
-    pub fn running(&self, index: usize) -> usize {
-        self.running[index].load(Ordering::Relaxed)
+    pub fn load(&self, index: usize) -> (usize, usize) {
+        let Load { running, queued } = &*self.loads[index];
+        (running.load(Ordering::Relaxed), queued.load(Ordering::Relaxed))
     }
 
     /// Waits until they end, which is when the process is ended.
@@ -211,7 +219,7 @@ struct Host {
     works: Works,
     printed: bool,
     clock: Clock,
-    running: Arc<AtomicUsize>,
+    load: Arc<Load>,
     wires: mpsc::UnboundedSender<Wire>,
     links: HashMap<LinkId, Waiting>,
     jobs: BTreeMap<JobId, Box<Job>>,
@@ -223,7 +231,7 @@ impl Host {
         sites: &[Site],
         works: Works,
         printed: bool,
-        running: Arc<AtomicUsize>,
+        load: Arc<Load>,
         wires: mpsc::UnboundedSender<Wire>,
     ) -> Self {
         let mut config = site.config(1, Duration::from_millis(300), PATIENCE);
@@ -237,7 +245,7 @@ impl Host {
             works,
             printed,
             clock: Clock::start(),
-            running,
+            load,
             wires,
             links: HashMap::new(),
             jobs: BTreeMap::new(),
@@ -255,7 +263,8 @@ impl Host {
                     other => unreachable!("a new kind of output: {other:?}"),
                 }
             }
-            self.running.store(self.server.running(), Ordering::Relaxed);
+            self.load.running.store(self.server.running(), Ordering::Relaxed);
+            self.load.queued.store(self.server.queued(), Ordering::Relaxed);
             let wake = self.server.poll_timeout().map(|at| self.clock.until(at));
             let wire = tokio::select! {
                 wire = inbox.recv() => wire,

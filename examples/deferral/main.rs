@@ -36,6 +36,7 @@ mod driver;
 mod http;
 mod ledger;
 mod story;
+mod visit;
 mod work;
 
 use clap::Parser;

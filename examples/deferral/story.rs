@@ -1,10 +1,11 @@
 //! The three scenarios of ChangeSafe's design, told step by step.
 
 use crate::driver::{Server, Sight, walk};
-use crate::ledger::{Ending, Ledger, Report};
-use crate::work::{SLOW, Site, Work, command, request_id};
+use crate::ledger::{Ledger, Report};
+use crate::visit::Visit;
+use crate::work::{SLOW, Site, request_id};
 use handover::deferral::ServerUri;
-use handover::deferral::client::{Event, Outcome, Task};
+use handover::deferral::client::{Event, Outcome};
 use handover::deferral::endpoint::ClientConfig;
 use handover::time::Clock;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +55,6 @@ struct Stage {
     story: Story,
     ledger: Ledger,
     servers: Vec<Server>,
-    clients: u8,
 }
 
 impl Stage {
@@ -68,63 +68,40 @@ impl Stage {
         for server in &servers {
             server.alternates(&all).await;
         }
-        Ok(Self { story: story.clone(), ledger: ledger.clone(), servers, clients: 0 })
+        Ok(Self { story: story.clone(), ledger: ledger.clone(), servers })
     }
 
     /// A client sets out for one server. Its policy allows it to follow to others on the same host.
-    fn client(&mut self, who: &'static str, name: &'static str, to: usize) -> Client {
-        self.clients += 1;
-        let id = request_id((u128::from(self.clients) << 64) | u128::from(self.servers[to].site().port));
-        let mut task = Task::new(id, vec![self.servers[to].uri()], command(name, vec![who.into()]));
-        task.read_only = Work::find(SLOW, name).is_some_and(|work| work.read_only);
+    fn client(&self, who: &'static str, name: &'static str, to: usize) -> Client {
+        let (story, ledger) = (self.story.clone(), self.ledger.clone());
+        let id = request_id(ledger.progress().0 as u128);
+        let mut visit = Visit::new(SLOW, id, name, who.into());
+        let task = visit.task(vec![self.servers[to].uri()]);
         let names: Vec<(ServerUri, char)> =
             self.servers.iter().map(|server| (server.uri(), server.site().name)).collect();
-        let (story, ledger, since) = (self.story.clone(), self.ledger.clone(), self.story.clock.now());
         let (begun, executing) = oneshot::channel();
         ledger.ask();
         story.tell(who, format!("wants {name}"));
         let ended = tokio::spawn(async move {
-            let name_of = |uri: &ServerUri| names.iter().find(|(known, _)| known == uri).map(|(_, name)| *name);
-            let (mut begun, mut epoch, mut contacts) = (Some(begun), 0, 0);
-            let (mut last, mut result) = (name, Vec::new());
-            let teller = story.clone();
-            let outcome = walk(ClientConfig::default(), task, |sight| {
-                contacts += usize::from(matches!(sight, Sight::Dials(_)));
+            let name = |uri: &ServerUri| names.iter().find(|(known, _)| known == uri).map_or('?', |(_, name)| *name);
+            let mut begun = Some(begun);
+            let user = |sight: Sight<'_>| {
+                visit.see(&sight);
                 match &sight {
-                    Sight::Event(Event::Executing(_)) => {
-                        result.clear();
-                        if let Some(begun) = begun.take() {
-                            let _ = begun.send(());
-                        }
-                    }
-                    Sight::Event(Event::Data(piece)) => result.extend_from_slice(&piece.0),
-                    Sight::Event(Event::Continued(next)) => {
-                        epoch += 1;
-                        last = Work::find(SLOW, next.name.as_str()).map_or(last, |work| work.name);
-                    }
+                    Sight::Event(Event::Executing(_)) => drop(begun.take().map(|begun| begun.send(()))),
                     Sight::Error(error) => ledger.error(error.to_string()),
                     _ => {}
                 }
-                teller.tell(who, describe(&sight, |uri| name_of(uri).unwrap_or('?')));
+                story.tell(who, describe(&sight, name));
                 true
-            })
-            .await;
-            let server = match &outcome {
-                Ok(Outcome::Done { server, .. } | Outcome::Indeterminate { server, .. }) => name_of(server),
-                _ => None,
             };
-            story.tell(
-                who,
-                match &outcome {
-                    Ok(Outcome::Done { .. }) => format!("is done, by {}", server.unwrap_or('?')),
-                    other => format!("{other:?}"),
-                },
-            );
-            let intact =
-                result == Work::find(SLOW, last).map_or_else(Vec::new, |work| work.result(&[who.into()]).to_vec());
-            let time = story.clock.now().saturating_duration_since(since);
-            let walk = Vec::new();
-            ledger.ended(Ending { id, command: name, epoch, outcome, server, intact, contacts, walk, time });
+            let outcome = walk(ClientConfig::default(), task, user).await;
+            let end = match &outcome {
+                Ok(Outcome::Done { server, .. }) => format!("is done, by {}", name(server)),
+                other => format!("{other:?}"),
+            };
+            story.tell(who, end);
+            ledger.ended(visit.end(outcome, name, Vec::new()));
         });
         Client { executing, ended }
     }
@@ -146,7 +123,7 @@ impl Client {
     }
 }
 
-fn describe(sight: &Sight, name: impl Fn(&ServerUri) -> char) -> String {
+fn describe(sight: &Sight<'_>, name: impl Fn(&ServerUri) -> char) -> String {
     let about =
         |time: &Option<Duration>| time.map_or("no idea".to_owned(), |time| format!("about {} ms", time.as_millis()));
     match sight {
@@ -169,15 +146,15 @@ fn describe(sight: &Sight, name: impl Fn(&ServerUri) -> char) -> String {
 /// Tells all three; says what the servers have carried out.
 pub async fn run(story: &Story) -> Result<Report, String> {
     let ledger = Ledger::default();
-    everybody_busy(&mut Stage::new(story, &ledger).await.map_err(|error| error.to_string())?).await?;
-    elsewhere(&mut Stage::new(story, &ledger).await.map_err(|error| error.to_string())?).await?;
-    two_commands(&mut Stage::new(story, &ledger).await.map_err(|error| error.to_string())?).await?;
+    everybody_busy(&Stage::new(story, &ledger).await.map_err(|error| error.to_string())?).await?;
+    elsewhere(&Stage::new(story, &ledger).await.map_err(|error| error.to_string())?).await?;
+    two_commands(&Stage::new(story, &ledger).await.map_err(|error| error.to_string())?).await?;
     let report = ledger.report();
     report.problem().map_or(Ok(report), Err)
 }
 
 /// Who has been round the block is not sent on again.
-async fn everybody_busy(stage: &mut Stage) -> Result<(), String> {
+async fn everybody_busy(stage: &Stage) -> Result<(), String> {
     stage.story.title("1. Everybody is busy: a line, and priority");
     let mut busy = Vec::new();
     for (who, name, to) in [("anna", "cset_close", 0), ("bert", "ws_sync", 1), ("cleo", "ws_sync", 2)] {
@@ -198,7 +175,7 @@ async fn everybody_busy(stage: &mut Stage) -> Result<(), String> {
 }
 
 /// Who is busy names others.
-async fn elsewhere(stage: &mut Stage) -> Result<(), String> {
+async fn elsewhere(stage: &Stage) -> Result<(), String> {
     stage.story.title("2. One is busy: the same elsewhere");
     let mut anna = stage.client("anna", "cset_close", 0);
     anna.begun().await?;
@@ -208,7 +185,7 @@ async fn elsewhere(stage: &mut Stage) -> Result<(), String> {
 }
 
 /// What changes something goes to who may; the rest, which takes long, to somebody else.
-async fn two_commands(stage: &mut Stage) -> Result<(), String> {
+async fn two_commands(stage: &Stage) -> Result<(), String> {
     stage.story.title("3. A workspace is created: a short change here, a long look elsewhere");
     stage.client("gina", "ws_create", 0).end().await
 }
