@@ -202,14 +202,20 @@ impl Client {
     fn deferred(&mut self, defer: Defer) -> Result<(), Error> {
         let Some(Contact { link, server: index, .. }) = self.contact else { return Ok(()) };
         let executing = self.state == State::Executing;
-        if executing && defer.kind != DeferKind::CONTINUE {
+        let continues = defer.kind == DeferKind::CONTINUE;
+        if executing && !continues {
             return Err(self.violated("the result, or a continuation", "a deferral"));
+        }
+        // Whether it was carried out must not be a matter of reading.
+        if continues != defer.next.is_some() {
+            return Err(self.violated("a next command in a continuation, and only there", "another deferral"));
         }
         let Some(server) = self.servers.get(index) else { return Ok(()) };
         let event = Event::Deferred { server: server.uri.clone(), kind: defer.kind, reason: defer.reason };
         self.event(event);
         let user = self.is_given_up();
         if let Some(next) = defer.next {
+            self.doubtful = None;
             let carried_out = self.key.epoch.saturating_add(1);
             if user {
                 self.end(Outcome::Cancelled { carried_out });
@@ -336,6 +342,7 @@ impl Client {
         if !sent_now && before.is_none() {
             self.next();
         } else if self.is_harmless() {
+            self.doubt(index);
             self.next_unless(given_up);
         } else if sent_now && before.is_none() && peer.memory.is_some() && !given_up {
             self.dial(index, Some(peer));
@@ -353,12 +360,20 @@ impl Client {
             self.outbox.push(Output::Close(link));
             self.file(index, Standing::Violator);
             if self.is_harmless() {
+                self.doubt(index);
                 self.next_unless(given_up);
             } else {
                 self.indeterminate(index);
             }
         }
         violation.into()
+    }
+
+    /// Others may be asked; but if none of them does it, nobody knows whether it was done.
+    fn doubt(&mut self, index: usize) {
+        if !self.is_read_only() {
+            self.doubtful = Some(index);
+        }
     }
 
     fn next_unless(&mut self, given_up: bool) {

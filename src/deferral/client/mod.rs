@@ -75,6 +75,8 @@ pub struct Client {
     denied: Vec<ServerUri>,
     ignored: u32,
     contact: Option<Contact>,
+    /// Who may have changed something, and was lost before it said so. Somebody else may be asked: it does no harm.
+    doubtful: Option<usize>,
     last_link: u32,
     deadline: Option<Instant>,
     outbox: Outbox<Output>,
@@ -165,6 +167,7 @@ impl Client {
             denied: Vec::new(),
             ignored: 0,
             contact: None,
+            doubtful: None,
             last_link: 0,
             deadline: None,
             outbox: Outbox::new(),

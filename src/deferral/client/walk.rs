@@ -60,6 +60,8 @@ impl Client {
                 continue;
             }
             if self.allows(&alternate.uri, &referrer) {
+                // Somebody else may have named it who may not.
+                self.denied.retain(|denied| *denied != alternate.uri);
                 self.add(alternate.uri, Some(referrer.clone()), receipt.clone());
             } else if self.denied.len() >= self.config.limits.servers {
                 self.ignored = self.ignored.saturating_add(1);
@@ -204,6 +206,14 @@ impl Client {
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {
+        let doubtful = self.doubtful.and_then(|index| self.servers.get(index)).map(|server| server.uri.clone());
+        let outcome = match (outcome, doubtful) {
+            // Nobody else has done it; but one may have.
+            (Outcome::Failed(..) | Outcome::Cancelled { .. }, Some(server)) => {
+                Outcome::Indeterminate { server, report: self.report() }
+            }
+            (outcome, _) => outcome,
+        };
         if let Some(Contact { link, .. }) = self.contact.take() {
             self.outbox.push(Output::Close(link));
         }

@@ -83,10 +83,9 @@ impl Server {
 
     /// Those who may serve the request, in any order: each is as likely to be the first.
     pub(super) fn alternates(&self, read_only: bool, random: u64) -> Vec<Alternate> {
-        let mut others: Vec<Alternate> = self.others(read_only).into_iter().cloned().collect();
+        let mut others = self.others(read_only);
         SplitMix(random).shuffle(&mut others);
-        others.truncate(32);
-        others
+        others.into_iter().take(32).cloned().collect()
     }
 
     pub(super) fn defer(&self, key: RequestKey, kind: DeferKind, alternates: Vec<Alternate>) -> Defer {

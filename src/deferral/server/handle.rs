@@ -178,9 +178,8 @@ impl Server {
                     self.event(Event::Abandoned(job));
                 }
             }
-            Some(Fate::Ended(_)) => {}
-            // It was never here, or was sent on.
-            None => self.send(link, Message::Cancelled(key.into())),
+            // It has had its answer, before the cancel came. That it was not carried out would not be known.
+            Some(Fate::Ended(_)) | None => {}
         }
     }
 
