@@ -75,8 +75,9 @@ pub struct Client {
     denied: Vec<ServerUri>,
     ignored: u32,
     contact: Option<Contact>,
-    /// Who may have changed something, and was lost before it said so. Somebody else may be asked: it does no harm.
-    doubtful: Option<usize>,
+    /// Who has had the command and may have carried it out without saying so. Somebody else was asked all the same, since
+    /// it may be carried out more than once.
+    unsure: Option<usize>,
     last_link: u32,
     deadline: Option<Instant>,
     outbox: Outbox<Output>,
@@ -167,7 +168,7 @@ impl Client {
             denied: Vec::new(),
             ignored: 0,
             contact: None,
-            doubtful: None,
+            unsure: None,
             last_link: 0,
             deadline: None,
             outbox: Outbox::new(),

@@ -151,8 +151,13 @@ impl Server {
     pub(super) fn let_in(&mut self) {
         while self.running.len() < self.config.slots.max(1) {
             let Some(place) = self.queue.keys().next().copied() else { break };
-            let Some(waiting) = self.take(place) else { break };
-            self.execute(waiting.link, *waiting.request);
+            let Some(Waiting { link, request, deadline }) = self.take(place) else { break };
+            // Its timeout may be due and not have come yet.
+            if deadline.is_some_and(|deadline| deadline <= self.now) {
+                self.refuse(link, request.key, RefusalCode::DEADLINE);
+            } else {
+                self.execute(link, *request);
+            }
         }
     }
 
