@@ -188,6 +188,7 @@ fn deferral_messages_survive_serde_and_rules_are_kept() {
         receipt: "cookie".into(),
         alternates: vec![Alternate::new("http://db2.example.org".parse().unwrap())],
         next: Some(command()),
+        next_flags: RequestFlags::READ_ONLY,
         extensions: Extensions::NONE,
     };
     let messages = [Message::Request(Box::new(request)), Message::Defer(Box::new(defer)), Message::Cancel(key.into())];

@@ -21,9 +21,9 @@ mod talk;
 mod world;
 
 use configs::{Setup, setups};
-use mutants::{MUTANTS, Mutant};
+use mutants::MUTANTS;
 use talk::Talk;
-use world::{PROPERTIES, Property, Reached, World, name};
+use world::{PROPERTIES, Reached, World, name};
 
 #[test]
 fn the_machines_keep_every_property_whatever_happens() {
@@ -41,29 +41,16 @@ fn the_machines_keep_every_property_whatever_happens() {
     }
 }
 
-#[test]
-fn no_run_goes_round_in_circles() {
-    for setup in setups().into_iter().filter(|setup| setup.small) {
-        model::always_ends(setup.name, &Talk::new(setup.clone()), World::line);
-    }
+fn small() -> Vec<Setup> {
+    setups().into_iter().filter(|setup| setup.small).collect()
 }
 
-#[test]
-fn every_mutant_is_caught_by_its_property() {
-    let mut missed = Vec::new();
-    for &(property, mutant, setup) in MUTANTS {
-        let setup = setups().into_iter().find(|known| known.name == setup).expect("a setup");
-        match model::refutes(Talk::new(Setup { mutant, ..setup }), name(property)) {
-            Some(steps) => println!("{} catches {mutant:?} in {steps} steps", name(property)),
-            None => missed.push((name(property), mutant)),
-        }
-    }
-    assert!(missed.is_empty(), "{missed:?}");
-}
-
-#[test]
-fn every_property_has_a_mutant() {
-    let without = |property: &&(Property, &str)| !MUTANTS.iter().any(|(judge, ..)| *judge == property.0);
-    assert_eq!(PROPERTIES.iter().find(without), None);
-    assert!(MUTANTS.iter().all(|(_, mutant, _)| *mutant != Mutant::None));
+model::mutant_tests! {
+    Talk,
+    small: small,
+    all: setups,
+    line: World::line,
+    properties: PROPERTIES,
+    name: name,
+    mutants: MUTANTS,
 }

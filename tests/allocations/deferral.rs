@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use handover::deferral::message::{
     Alternate, Command, CommandName, Data, Defer, End, Message, Queued, Request, RequestKey,
 };
-use handover::deferral::{DeferKind, MessageKind, RequestId, ServerId, ServerUri};
+use handover::deferral::{DeferKind, MessageKind, RequestFlags, RequestId, ServerId, ServerUri};
 use handover::frame::{Extension, ExtensionType, Extensions, Frame, FrameFlags, Native, Protocol, Text};
 use handover::wire::Encode;
 use std::hint::black_box;
@@ -42,6 +42,7 @@ fn defer() -> Message {
         receipt: vec![3; 32].into(),
         alternates: (1..5).map(|number| Alternate::new(uri(number))).collect(),
         next: Some(command()),
+        next_flags: RequestFlags::READ_ONLY,
         extensions: Extensions::NONE,
     }))
 }

@@ -78,6 +78,7 @@ fn busy(key: RequestKey) -> Message {
         receipt: Default::default(),
         alternates: Vec::new(),
         next: None,
+        next_flags: RequestFlags::empty(),
         extensions: Extensions::NONE,
     }))
 }

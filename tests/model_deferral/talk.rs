@@ -222,7 +222,8 @@ impl Step<'_> {
                 let wire = self.w.wires.iter_mut().find(|wire| wire.dialled).expect("a link that is dialled");
                 (wire.dialled, wire.server) = (false, true);
                 let (link, site) = (wire.link, &self.w.sites[wire.site]);
-                let peer = Peer { id: ServerId::UNKNOWN, memory: self.talk.setup.memory.then_some(site.boot) };
+                let peer =
+                    Peer { id: ServerId::UNKNOWN, memory: self.talk.setup.memory.then_some(site.boot), max_body: None };
                 self.client_is_given(Input::Opened { link, peer });
                 if self.talk.setup.mutant == Mutant::OpenedTwice {
                     self.client_is_given(Input::Opened { link, peer });

@@ -171,7 +171,7 @@ impl Servers for Liars<'_> {
     fn dial(&mut self, _now: Instant, _link: LinkId, name: usize) -> Option<Peer> {
         self.at = name;
         let lie = self.lies.get(name).copied().unwrap_or(Lie::Fresh);
-        (lie != Lie::Dead).then(|| Peer { id: id(name), memory: None })
+        (lie != Lie::Dead).then(|| Peer { id: id(name), ..Peer::default() })
     }
 
     fn take(&mut self, _now: Instant, link: LinkId, message: Message) {

@@ -71,6 +71,7 @@ pub(crate) fn defer(key: RequestKey, kind: DeferKind, alternates: Vec<Alternate>
         receipt: Default::default(),
         alternates,
         next: (kind == DeferKind::CONTINUE).then(|| command("next")),
+        next_flags: RequestFlags::empty(),
         extensions: Extensions::NONE,
     }
 }
@@ -120,7 +121,7 @@ impl<const N: usize> Servers for Scripted<'_, N> {
     fn dial(&mut self, _now: Instant, _link: LinkId, name: usize) -> Option<Peer> {
         self.at = self.houses[name];
         let id = if self.proved { ServerId([u8::try_from(self.at).ok()? + 1; 16]) } else { ServerId::UNKNOWN };
-        (self.script[self.at].0 != Behaviour::Dead).then_some(Peer { id, memory: None })
+        (self.script[self.at].0 != Behaviour::Dead).then_some(Peer { id, ..Peer::default() })
     }
 
     fn take(&mut self, _now: Instant, link: LinkId, message: Message) {

@@ -194,7 +194,7 @@ impl Servers for Yard<'_> {
         let id = ServerId([u8::try_from(name).ok()? + 1; 16]);
         let reached = site.up && self.cut() != Cut::Unreachable;
         self.link = reached.then_some(link);
-        reached.then_some(Peer { id, memory: self.memory.then_some(site.boot) })
+        reached.then_some(Peer { id, memory: self.memory.then_some(site.boot), max_body: None })
     }
 
     fn take(&mut self, now: Instant, link: LinkId, message: Message) {

@@ -56,7 +56,7 @@ fn id(number: u8) -> ServerId {
 }
 
 fn peer(number: u8, memory: Option<u32>) -> Peer {
-    Peer { id: id(number), memory }
+    Peer { id: id(number), memory, max_body: None }
 }
 
 fn defer(kind: DeferKind, names: &[&str]) -> Defer {
@@ -71,6 +71,7 @@ fn defer(kind: DeferKind, names: &[&str]) -> Defer {
         receipt: Bytes::new(),
         alternates: uris(names).into_iter().map(Alternate::new).collect(),
         next: (kind == DeferKind::CONTINUE).then(|| command("next")),
+        next_flags: RequestFlags::empty(),
         extensions: Extensions::NONE,
     }
 }

@@ -184,7 +184,7 @@ impl Bench {
 
 /// The names of alternates, sorted.
 fn names(alternates: &[Alternate]) -> Vec<alloc::string::String> {
-    let mut names: Vec<_> = alternates.iter().map(|one| one.uri.host()).collect();
+    let mut names: Vec<_> = alternates.iter().map(|one| one.uri.host().into()).collect();
     names.sort();
     names
 }

@@ -174,7 +174,7 @@ fn a_job_whose_link_is_lost_goes_on_for_nobody() {
 
 #[test]
 fn what_servers_say_is_no_business_of_clients() {
-    let defer = Bench::new(config()).server.defer(key(0), DeferKind::BUSY, Vec::new(), None);
+    let defer = Bench::new(config()).server.defer(key(0), DeferKind::BUSY, Vec::new());
     let messages = [
         executing(0),
         cancelled(0),
