@@ -73,12 +73,12 @@ impl Net {
             let mut moved = false;
             while let Some(output) = self.client.poll_output() {
                 moved = true;
-                self.from_client(output);
+                self.client_does(output);
             }
             for number in 0..self.servers.len() {
                 while let Some(output) = self.servers[number].poll_output() {
                     moved = true;
-                    self.from_server(number, output);
+                    self.server_does(number, output);
                 }
             }
             if !moved {
@@ -87,7 +87,7 @@ impl Net {
         }
     }
 
-    fn from_client(&mut self, output: ClientOutput) {
+    fn client_does(&mut self, output: ClientOutput) {
         match output {
             ClientOutput::Dial { link, server } => {
                 match (0..self.servers.len()).find(|number| uri(*number) == server) {
@@ -118,7 +118,7 @@ impl Net {
         }
     }
 
-    fn from_server(&mut self, number: usize, output: ServerOutput) {
+    fn server_does(&mut self, number: usize, output: ServerOutput) {
         match output {
             ServerOutput::Transmit { link, bytes } => {
                 let Some(here) = self.link_of(number, link) else { return };
