@@ -27,9 +27,11 @@ impl RequestKey {
         Ok(Self { id: RequestId(body.array("id")?), epoch: body.u16("epoch")? })
     }
 
+    #[inline]
     fn write(self, writer: &mut Writer<'_>) {
-        writer.put(&self.id.0);
-        put!(in Big; writer, { epoch: u16 = self.epoch });
+        let mut fields = writer.lend(KEY);
+        fields.put(&self.id.0);
+        put!(in Big; &mut fields, { epoch: u16 = self.epoch });
     }
 }
 
@@ -111,8 +113,9 @@ impl Request {
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
-        self.key.write(writer);
-        put!(in Big; writer, {
+        let mut head = writer.lend(KEY + 2 + 4 + 1);
+        self.key.write(&mut head);
+        put!(in Big; &mut head, {
             flags: u16 = self.flags.bits(), deadline_ms: u32 = self.deadline_ms,
             receipt_size: u8 = length_u8(self.receipt.len())
         });
@@ -201,9 +204,10 @@ impl Defer {
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
-        self.key.write(writer);
-        put!(in Big; writer, { kind: u8 = self.kind.0 });
-        writer.put(&self.server.0);
+        let mut head = writer.lend(KEY + 1 + 16);
+        self.key.write(&mut head);
+        put!(in Big; &mut head, { kind: u8 = self.kind.0 });
+        head.put(&self.server.0);
         self.reason.write(writer);
         put!(in Big; writer, {
             queue_length: u32 = optional(self.queue_length), estimate_ms: u32 = optional(self.estimate_ms),
@@ -232,10 +236,10 @@ impl Alternate {
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
-        put!(in Big; writer, { abilities: u8 = self.abilities.bits() });
-        writer.put(&self.server.0);
-        let uri = self.uri.as_str();
-        put!(in Big; writer, { size: u16 = length_u16(uri.len()) });
+        let (uri, mut head) = (self.uri.as_str(), writer.lend(ALTERNATE));
+        put!(in Big; &mut head, { abilities: u8 = self.abilities.bits() });
+        head.put(&self.server.0);
+        put!(in Big; &mut head, { size: u16 = length_u16(uri.len()) });
         writer.put(uri.as_bytes());
     }
 }
