@@ -89,6 +89,7 @@ impl ServerUri {
 
     /// The whole of it.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.text
     }
