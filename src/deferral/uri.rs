@@ -89,6 +89,7 @@ impl ServerUri {
 
     /// The whole of it.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -197,32 +198,42 @@ impl<'a> Parts<'a> {
         if other {
             return Err(UriError::Characters);
         }
-        let colon = text.bytes().position(|byte| byte == b':').ok_or(UriError::Scheme)?;
-        let (scheme, rest) = text.split_at_checked(colon).ok_or(UriError::Scheme)?;
+        let (scheme, rest) =
+            split_where(text, |byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')));
         let rest = rest.strip_prefix("://").ok_or(UriError::Scheme)?;
-        let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        if !scheme.bytes().next().is_some_and(|first| first.is_ascii_alphabetic()) || !scheme.bytes().all(letters) {
+        if !scheme.bytes().next().is_some_and(|first| first.is_ascii_alphabetic()) {
             return Err(UriError::Scheme);
         }
         if query {
             return Err(UriError::Path);
         }
-        let (authority, path) =
-            match rest.bytes().position(|byte| byte == b'/').and_then(|at| rest.split_at_checked(at)) {
-                Some((authority, path)) => (authority, path.strip_prefix('/')),
-                None => (rest, None),
-            };
-        if authority.bytes().any(|byte| byte == b'@') {
-            return Err(UriError::UserInfo);
-        }
-        let (host, digits) = Host::scan(authority)?;
+        Self::scan_behind(scheme, rest).map_err(|error| {
+            let (authority, _path) = split_where(rest, |byte| byte == b'/');
+            if authority.bytes().any(|byte| byte == b'@') { UriError::UserInfo } else { error }
+        })
+    }
+
+    /// What is behind the scheme.
+    fn scan_behind(scheme: &'a str, rest: &'a str) -> Result<Self, UriError> {
+        let (host, rest) = Host::scan(rest)?;
+        let (digits, rest) = match rest.strip_prefix(':') {
+            Some(rest) => {
+                let (digits, rest) = split_where(rest, |byte| byte == b'/');
+                (Some(digits), rest)
+            }
+            None => (None, rest),
+        };
         let port = match digits {
-            Some(digits) => digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit())),
+            Some(digits) => digits.parse().ok().filter(|_| !digits.starts_with('+')),
             None => {
                 SCHEMES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(scheme)).and_then(|(_, port, _)| *port)
             }
         };
         let port = port.filter(|port| *port != 0).ok_or(UriError::Port)?;
+        let path = match rest.strip_prefix('/') {
+            None if !rest.is_empty() => return Err(UriError::Host),
+            path => path,
+        };
         Ok(Self { scheme, host, digits, port, path })
     }
 
@@ -272,45 +283,47 @@ impl<'a> Parts<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// The host, and the port as it is written.
-    fn scan(authority: &'a str) -> Result<(Self, Option<&'a str>), UriError> {
-        if let Some(inner) = authority.strip_prefix('[') {
-            let (text, after) = inner.split_once(']').ok_or(UriError::Host)?;
-            let host = Self::V6(text, text.parse().map_err(|_| UriError::Host)?);
-            return match after.strip_prefix(':') {
-                Some(port) => Ok((host, Some(port))),
-                None if after.is_empty() => Ok((host, None)),
-                None => Err(UriError::Host),
-            };
+    /// The host at the front, and what is behind it.
+    fn scan(text: &'a str) -> Result<(Self, &'a str), UriError> {
+        if let Some(inner) = text.strip_prefix('[') {
+            let (address, rest) = split_where(inner, |byte| byte == b']');
+            let host = Self::V6(address, address.parse().map_err(|_| UriError::Host)?);
+            return rest.strip_prefix(']').map(|rest| (host, rest)).ok_or(UriError::Host);
         }
-        let colon = authority.bytes().position(|byte| byte == b':');
-        let (name, port) = match colon.and_then(|at| authority.split_at_checked(at)) {
-            Some((name, port)) => (name, port.strip_prefix(':')),
-            None => (authority, None),
+        // Where the label begins that is being read; the one before it, for a dot at the end.
+        let (mut label, mut before, mut end) = (0_usize, 0_usize, text.len());
+        for (at, byte) in text.bytes().enumerate() {
+            if byte == b'.' {
+                if !(1..=63).contains(&at.saturating_sub(label)) {
+                    return Err(UriError::Host);
+                }
+                (before, label) = (label, at.saturating_add(1));
+            } else if !(byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+                end = at;
+                break;
+            }
+        }
+        let (name, rest) = text.split_at_checked(end).ok_or(UriError::Host)?;
+        let (name, last, dot) = match name.strip_suffix('.') {
+            Some(name) => (name, before, true),
+            None => (name, label, false),
         };
-        let (name, dot) = name.strip_suffix('.').map_or((name, false), |name| (name, true));
-        let (mut label, mut last) = (0_usize, 0_usize);
-        for (at, byte) in name.bytes().enumerate() {
-            match byte {
-                b'.' if label > 0 => (label, last) = (0, at.saturating_add(1)),
-                b'-' | b'_' => label = label.saturating_add(1),
-                _ if byte.is_ascii_alphanumeric() => label = label.saturating_add(1),
-                _ => return Err(UriError::Host),
-            }
-            if label > 63 {
-                return Err(UriError::Host);
-            }
-        }
-        if label == 0 || name.len() > 253 {
+        if name.len() > 253 || !(1..=63).contains(&name.len().saturating_sub(last)) {
             return Err(UriError::Host);
         }
         if is_number(name.get(last..).unwrap_or_default()) {
             // What ends in a number is an address. There is one way to write it that everybody reads alike.
             let address = name.parse::<Ipv4Addr>().ok().filter(|_| !dot);
-            return address.map(|_| (Self::V4(name), port)).ok_or(UriError::Host);
+            return address.map(|_| (Self::V4(name), rest)).ok_or(UriError::Host);
         }
-        Ok((Self::Name(name, dot), port))
+        Ok((Self::Name(name, dot), rest))
     }
+}
+
+/// What is in front of the first byte that is so, and the rest; all of it, if there is none. Of ASCII only.
+fn split_where(text: &str, is_so: impl Fn(u8) -> bool) -> (&str, &str) {
+    let end = text.bytes().position(is_so).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
 }
 
 /// Whether a label is a number where addresses are read as C libraries do: decimal, octal or hexadecimal.

@@ -27,9 +27,11 @@ impl RequestKey {
         Ok(Self { id: RequestId(body.array("id")?), epoch: body.u16("epoch")? })
     }
 
+    #[inline]
     fn write(self, writer: &mut Writer<'_>) {
-        writer.put(&self.id.0);
-        put!(in Big; writer, { epoch: u16 = self.epoch });
+        let mut fields = writer.lend(KEY);
+        fields.put(&self.id.0);
+        put!(in Big; &mut fields, { epoch: u16 = self.epoch });
     }
 }
 
@@ -54,16 +56,19 @@ impl Command {
         Ok(Self { name: CommandName(String::from(name)), arguments })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         let fixed = 2_usize.saturating_add(self.name.as_str().len()).saturating_add(2);
         self.arguments.iter().fold(fixed, |sum, argument| sum.saturating_add(ARGUMENT).saturating_add(argument.len()))
     }
 
+    #[inline]
     fn check(&self, message: &'static str) -> Result<(), EncodeError> {
         at_most(message, "arguments", self.arguments.len(), usize::from(u16::MAX))?;
         self.arguments.iter().try_for_each(|argument| fits_u32(message, "argument", argument.len()))
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         put!(in Big; writer, { size: u16 = length_u16(self.name.as_str().len()) });
         writer.put(self.name.as_str().as_bytes());
@@ -93,6 +98,7 @@ impl Request {
         Ok(Self { key, flags, deadline_ms, receipt, credentials, referrer, command, extensions })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         let referrer = self.referrer.as_ref().map_or(0, |uri| uri.as_str().len());
         let fixed = KEY.saturating_add(2).saturating_add(4).saturating_add(1).saturating_add(2).saturating_add(2);
@@ -104,15 +110,18 @@ impl Request {
             .saturating_add(self.extensions.as_bytes().len())
     }
 
+    #[inline]
     fn check(&self) -> Result<(), EncodeError> {
         at_most("Request", "receipt", self.receipt.len(), RECEIPT)?;
         at_most("Request", "credentials", self.credentials.len(), usize::from(u16::MAX))?;
         self.command.check("Request")
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
-        self.key.write(writer);
-        put!(in Big; writer, {
+        let mut head = writer.lend(KEY + 2 + 4 + 1);
+        self.key.write(&mut head);
+        put!(in Big; &mut head, {
             flags: u16 = self.flags.bits(), deadline_ms: u32 = self.deadline_ms,
             receipt_size: u8 = length_u8(self.receipt.len())
         });
@@ -177,6 +186,7 @@ impl Defer {
         })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         let fixed = KEY.saturating_add(1).saturating_add(16).saturating_add(12).saturating_add(2);
         let alternates = self.alternates.iter().fold(0_usize, |sum, one| sum.saturating_add(one.encoded_len()));
@@ -188,6 +198,7 @@ impl Defer {
             .saturating_add(self.extensions.as_bytes().len())
     }
 
+    #[inline]
     fn check(&self) -> Result<(), EncodeError> {
         let invalid = |field, reason| Err(EncodeError::Invalid { message: "Defer", field, reason });
         at_most("Defer", "receipt", self.receipt.len(), RECEIPT)?;
@@ -205,10 +216,12 @@ impl Defer {
         }
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
-        self.key.write(writer);
-        put!(in Big; writer, { kind: u8 = self.kind.0 });
-        writer.put(&self.server.0);
+        let mut head = writer.lend(KEY + 1 + 16);
+        self.key.write(&mut head);
+        put!(in Big; &mut head, { kind: u8 = self.kind.0 });
+        head.put(&self.server.0);
         self.reason.write(writer);
         put!(in Big; writer, {
             queue_length: u32 = optional(self.queue_length), estimate_ms: u32 = optional(self.estimate_ms),
@@ -233,15 +246,17 @@ impl Alternate {
         Ok(Self { uri: uri(body, "uri_size", "uri", size)?, abilities, server })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         ALTERNATE.saturating_add(self.uri.as_str().len())
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
-        put!(in Big; writer, { abilities: u8 = self.abilities.bits() });
-        writer.put(&self.server.0);
-        let uri = self.uri.as_str();
-        put!(in Big; writer, { size: u16 = length_u16(uri.len()) });
+        let (uri, mut head) = (self.uri.as_str(), writer.lend(ALTERNATE));
+        put!(in Big; &mut head, { abilities: u8 = self.abilities.bits() });
+        head.put(&self.server.0);
+        put!(in Big; &mut head, { size: u16 = length_u16(uri.len()) });
         writer.put(uri.as_bytes());
     }
 }
@@ -249,6 +264,7 @@ impl Alternate {
 impl Native for Message {
     const PROTOCOL: Protocol = Protocol::DEFERRAL;
 
+    #[inline]
     fn kind(&self) -> u8 {
         let kind = match self {
             Self::Request(_) => MessageKind::REQUEST,
@@ -310,6 +326,7 @@ impl Native for Message {
         })
     }
 
+    #[inline]
     fn body_len(&self) -> usize {
         let (fixed, extensions) = match self {
             Self::Request(request) => return request.encoded_len(),
@@ -324,6 +341,7 @@ impl Native for Message {
         KEY.saturating_add(fixed).saturating_add(extensions.as_bytes().len())
     }
 
+    #[inline]
     fn check(&self) -> Result<(), EncodeError> {
         match self {
             Self::Request(request) => request.check(),
@@ -337,6 +355,7 @@ impl Native for Message {
         }
     }
 
+    #[inline]
     fn write_body(&self, writer: &mut Writer<'_>) {
         let extensions = match self {
             Self::Request(request) => return request.write(writer),
