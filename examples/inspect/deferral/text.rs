@@ -230,14 +230,16 @@ fn directive(direction: &mut Direction<'_, Answers>, item: Item, line: Line, end
                 Ending::Unknown(Doubt::NoLevel) => Some("TRACE without a number"),
                 _ => None,
             };
-            // A line that is no directive, and ends it.
-            if direction.place().end > *end {
+            // A line that is no directive, and ends it. A blank one is not taken.
+            let mut at = direction.place().end;
+            if at > *end {
+                at = direction.place().start;
                 direction.push(named("Skipped", fields::line(&line)), encode);
             }
             let end = direction.place().end;
             direction.push_at(end..end, named("End", fields::ending(ending)));
             if let Some(reason) = reason {
-                direction.complain(invalid("Answer", "end", reason));
+                direction.complain_at(at, invalid("Answer", "end", reason));
             }
         }
     }

@@ -169,6 +169,13 @@ fn how_answers_end() {
     let (_, records) = answered("deferral-rest.jsonl", b"RETURN 0\nRETURN 1\n");
     let rest = records.last().unwrap();
     assert_eq!((&rest["name"], &rest["fields"]["size"]), (&json!("Rest"), &json!(9)));
+    // Where what ends it stands.
+    let place = |name: &str, body: &[u8]| {
+        let (_, records) = answered(name, body);
+        records.iter().find(|record| record.get("error").is_some()).unwrap()["offset"].clone()
+    };
+    assert_eq!(place("deferral-place-1.jsonl", b"TRACE 1\n\nRETURN 0\n"), 47 + 8);
+    assert_eq!(place("deferral-place-2.jsonl", b"TRACE 1\nRETURN x\n"), 47 + 8);
     // A request to the agent that is none ends the stream.
     let (status, records) = answered("deferral-agent-no.jsonl", b"STARTFSA\nHELLO\nQUIT T\nRETURN 0\n");
     assert_eq!(
