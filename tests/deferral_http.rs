@@ -191,6 +191,40 @@ fn an_answer_is_what_the_original_reads_safely() {
     assert!(!head.contains("transfer-encoding"), "{head}");
 }
 
+/// Encoded bytes are not text: what the client's bytes mean it does not say.
+#[test]
+fn arguments_are_bytes() {
+    let servers = servers(1);
+    let mut stream = connect(&base(&servers, 0)).unwrap();
+    let mut call = call(HELP.as_bytes(), "", true);
+    call.arguments = vec![Bytes::from_static(b"\xf6\xff\xe2\x82\xac\n")];
+    send(&mut stream, &target(&call, &base(&servers, 0)));
+    let (directives, ending) = answer(&mut stream).unwrap();
+    assert_eq!(directives[0], Directive::Display(Bytes::from_static(b"help \xf6\xff\xe2\x82\xac\n")));
+    assert_eq!(ending, Ending::Returned(0));
+}
+
+#[test]
+fn what_other_clients_send_is_served() {
+    let servers = servers(1);
+    let heads: [&[u8]; 6] = [
+        b"GET /csf/command/help?0=me&ALLOW-REDIRECT=T HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n",
+        b"GET /csf/command/help?0=me&ALLOW-REDIRECT=NIL HTTP/1.0\r\n\r\n",
+        b"GET /csf/command/help?0=me&ALLOW-REDIRECT=T HTTP/1.1\r\nExpect: 100-continue\r\n\r\n",
+        b"GET /csf/command/help?0=me&ALLOW-REDIRECT=T&NEW=1 HTTP/1.1\nUser-Agent: me\n\n",
+        b"GET https://me:you@db1.example/csf/command/help?0=me&ALLOW-REDIRECT=T HTTP/1.1\r\n\r\n",
+        b"GET http://127.0.0.1/csf/command/help?0=me&ALLOW-REDIRECT=T#part HTTP/1.1\r\n\r\n",
+    ];
+    for head in heads {
+        let mut stream = connect(&base(&servers, 0)).unwrap();
+        stream.write_all(head).unwrap();
+        let all = String::from_utf8(read_all(&mut stream)).unwrap();
+        let shown = String::from_utf8_lossy(head);
+        assert_eq!(&all[8..12], " 200", "{shown}");
+        assert!(all.ends_with("\r\n\r\nDISPLAY \"help me\"\nRETURN 0\n"), "{shown}: {all}");
+    }
+}
+
 #[test]
 fn who_is_able_serves() {
     let (_servers, bases) = three();

@@ -125,8 +125,8 @@ pub struct Report {
     pub times: Vec<Duration>,
     /// What came of each contact of the longest walk.
     pub longest: Vec<String>,
-    /// Ends of which only the end was said again, since the link was lost meanwhile.
-    pub said_again: usize,
+    /// Served requests whose link was lost on the way: their server was asked again.
+    pub came_again: usize,
     /// Commands that change nothing and were begun anew elsewhere.
     pub begun_anew: usize,
     /// Requests of which nobody knows.
@@ -203,7 +203,7 @@ impl Report {
                     lost("its result is wrong");
                 } else {
                     self.served += 1;
-                    self.said_again += usize::from(!complete);
+                    self.came_again += usize::from(!complete);
                     *self.by_server.entry(by.unwrap_or_default()).or_default() += 1;
                     self.times.push(ending.time);
                 }
@@ -239,7 +239,7 @@ impl Report {
         let time = |percent| percentile(&self.times, percent).unwrap_or_default().as_secs_f64() * 1000.0;
         println!("requests              {:>7}", self.asked);
         println!("served                {:>7}   ({})", self.served, each.join(", "));
-        println!("  end said again      {:>7}   (their link was lost meanwhile)", self.said_again);
+        println!("  came again          {:>7}   (their link was lost on the way)", self.came_again);
         println!("contacts for each     {mean:>9.1} mean, {p99} p99, {most} most");
         println!("time for each         {:>7.0} ms median, {:.0} ms p99", time(50), time(99));
         let Indeterminate { not_begun, cut, carried_out } = self.indeterminate;
