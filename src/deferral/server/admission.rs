@@ -47,17 +47,20 @@ impl Server {
             return Verdict::Defer(DeferKind::NO_SERVICE);
         }
         let others = self.others(read_only);
+        let room = self.running.len() < self.config.slots.max(1) && self.queue.is_empty();
         if !priority {
+            // Who prefers others is the first to be asked with priority: only while that means no waiting.
+            let sends_on = if room { DeferKind::PREFER_OTHER } else { DeferKind::BUSY };
             if self.state == State::Draining {
-                return Verdict::Defer(DeferKind::PREFER_OTHER);
+                return Verdict::Defer(sends_on);
             }
             let only_reads = |one: &&Alternate| one.abilities == ServerAbilities::READ;
             let writer = self.config.abilities.contains(ServerAbilities::WRITE);
             if self.config.prefer_readers && read_only && writer && others.iter().any(only_reads) {
-                return Verdict::Defer(DeferKind::PREFER_OTHER);
+                return Verdict::Defer(sends_on);
             }
         }
-        if self.running.len() < self.config.slots.max(1) && self.queue.is_empty() {
+        if room {
             return Verdict::Execute;
         }
         let full = self.queue.len() >= self.config.limits.queue;
