@@ -67,6 +67,7 @@ fn defer(index: usize) -> Message {
         receipt: defer.receipt.into(),
         alternates: defer.alternates.into_iter().map(alternate).collect(),
         next: None,
+        next_flags: RequestFlags::empty(),
         extensions: Extensions::NONE,
     }))
 }

@@ -171,7 +171,10 @@ impl Crowd {
         match what {
             What::Arrives(client) => self.arrives(client),
             What::Opened { client, link } => {
-                self.client(client, Input::Opened { link, peer: Peer { id: ServerId::UNKNOWN, memory: Some(1) } });
+                self.client(
+                    client,
+                    Input::Opened { link, peer: Peer { id: ServerId::UNKNOWN, memory: Some(1), max_body: None } },
+                );
             }
             What::ToClient { client, link, message } => {
                 let walker = self.walkers[client].as_ref();
