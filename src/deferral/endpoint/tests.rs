@@ -11,7 +11,6 @@ use crate::limits::FrameLimits;
 use crate::machine::LinkId;
 use crate::time::Instant;
 use crate::wire::{Encode, Framer};
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -420,5 +419,5 @@ fn links_speak_for_themselves() {
     assert!(server.command(NOW, Input::Message { link: LinkId(1), message, random: 0 }).is_err());
     // Bytes of a link that is over are ignored.
     assert_eq!(server.received(NOW, LinkId(9), b"anything"), Ok(()));
-    assert_eq!(Box::new(server).links().count(), 0);
+    assert_eq!(server.links().count(), 0);
 }
