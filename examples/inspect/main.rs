@@ -12,6 +12,7 @@
 mod decode;
 mod deferral;
 mod input;
+mod native;
 mod record;
 mod repmgr;
 mod spice;

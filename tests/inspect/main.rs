@@ -11,6 +11,7 @@ mod deferral_text;
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod input;
 mod jsonl;
+mod native;
 #[path = "../../examples/inspect/record.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod record;

@@ -1,11 +1,11 @@
 //! Redirect and deferral: a client that begins with a method of HTTP speaks the historical text protocol, any other one
 //! native frames.
 
-mod native;
 mod text;
 
 use crate::decode::Protocol;
 use crate::input::Conversation;
+use crate::native;
 use crate::record::Record;
 
 /// The protocol.
