@@ -8,7 +8,8 @@ mod work;
 
 use bytes::Bytes;
 use handover::deferral::text::{
-    AnswerStream, CONTENT_TYPE, Call, Context, Directive, Ending, Item, Redirect, RedirectKind, Server, Step, Walk,
+    AnswerStream, CONTENT_TYPE, Call, Context, Directive, Ending, Item, RcFile, Redirect, RedirectKind, Server, Step,
+    Walk,
 };
 use handover::wire::Framer;
 use http::Servers;
@@ -39,7 +40,7 @@ fn wait(what: impl Fn() -> bool) {
 
 /// The target, as bytes.
 fn target(call: &Call, base: &str) -> Vec<u8> {
-    call.target(base).into()
+    call.target(base.as_bytes()).expect("a target")
 }
 
 fn call(path: &[u8], argument: &str, allow_redirect: bool) -> Call {
@@ -49,7 +50,7 @@ fn call(path: &[u8], argument: &str, allow_redirect: bool) -> Call {
         current_directory: "/home/me/work/".into(),
         user_home_directory: "/home/me/".into(),
         timezone_offset: -210,
-        rc: Some(("a\nb".into(), "/home/me/.csf".into())),
+        rc: Some(RcFile { contents: "a\nb".into(), path: "/home/me/.csf".into() }),
     };
     let path = Bytes::copy_from_slice(path);
     Call { path, arguments: vec![argument.to_owned().into()], allow_redirect, ..Call::new("", context) }

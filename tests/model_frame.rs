@@ -14,9 +14,9 @@ mod pair;
 #[path = "model_frame/world.rs"]
 mod world;
 
-use mutants::{MUTANTS, Mutant};
+use mutants::MUTANTS;
 use pair::{Pair, Setup, setups};
-use world::{PROPERTIES, Property, Reached, World, name};
+use world::{PROPERTIES, Reached, World, name};
 
 #[test]
 fn two_ends_keep_every_property_whatever_happens() {
@@ -34,27 +34,12 @@ fn two_ends_keep_every_property_whatever_happens() {
     }
 }
 
-#[test]
-fn no_run_goes_round_in_circles() {
-    setups().into_iter().for_each(|setup| model::always_ends(setup.name, &Pair::new(setup), World::line));
-}
-
-#[test]
-fn every_mutant_is_caught_by_its_property() {
-    let mut missed = Vec::new();
-    for &(property, mutant, setup) in MUTANTS {
-        let setup = setups().into_iter().find(|known| known.name == setup).expect("a setup");
-        match model::refutes(Pair::new(Setup { mutant, ..setup }), name(property)) {
-            Some(steps) => println!("{} catches {mutant:?} in {steps} steps", name(property)),
-            None => missed.push((name(property), mutant)),
-        }
-    }
-    assert!(missed.is_empty(), "{missed:?}");
-}
-
-#[test]
-fn every_property_has_a_mutant() {
-    let without = |property: &&(Property, &str)| !MUTANTS.iter().any(|(judge, ..)| *judge == property.0);
-    assert_eq!(PROPERTIES.iter().find(without), None);
-    assert!(MUTANTS.iter().all(|(_, mutant, _)| *mutant != Mutant::None));
+model::mutant_tests! {
+    Pair,
+    small: setups,
+    all: setups,
+    line: World::line,
+    properties: PROPERTIES,
+    name: name,
+    mutants: MUTANTS,
 }

@@ -33,7 +33,7 @@ mod world;
 
 use adapter::Seen;
 use configs::{Setup, large, small};
-use ghost::{PROPERTIES, Property, Reached};
+use ghost::{PROPERTIES, Reached};
 use mutants::MUTANTS;
 use talk::Talk;
 use world::World;
@@ -58,32 +58,12 @@ fn the_machines_keep_every_property_whatever_happens() {
     }
 }
 
-#[test]
-fn the_small_configurations_refute_nothing_without_a_mutant() {
-    small().into_iter().for_each(|setup| drop(explore(setup)));
-}
-
-#[test]
-fn no_run_goes_round_in_circles() {
-    small().into_iter().for_each(|setup| model::always_ends(setup.name, &Talk::new(setup.clone()), World::line));
-}
-
-#[test]
-fn every_mutant_is_caught_by_its_property() {
-    let mut missed = Vec::new();
-    for &(property, mutant, name) in MUTANTS {
-        let setup = small().into_iter().find(|setup| setup.name == name).expect("a small configuration");
-        let named = ghost::name(property);
-        match model::refutes(Talk::new(Setup { mutant, ..setup }), named) {
-            Some(steps) => println!("{named} catches {mutant:?} ({name}) in {steps} steps"),
-            None => missed.push((named, mutant, name)),
-        }
-    }
-    assert!(missed.is_empty(), "{missed:?}");
-}
-
-#[test]
-fn every_property_has_a_mutant() {
-    let without = |property: &&(Property, &str)| !MUTANTS.iter().any(|(judge, ..)| *judge == property.0);
-    assert_eq!(PROPERTIES.iter().find(without), None);
+model::mutant_tests! {
+    Talk,
+    small: small,
+    all: small,
+    line: World::line,
+    properties: PROPERTIES,
+    name: ghost::name,
+    mutants: MUTANTS,
 }

@@ -365,7 +365,7 @@ pub async fn walk(
         while let Some(output) = endpoint.poll_output() {
             match output {
                 ClientOutput::Dial { link, server } => {
-                    let address = (server.host(), server.port());
+                    let address = (server.host().to_owned(), server.port());
                     contact = Contact::Dialling(link, Box::pin(TcpStream::connect(address)));
                     user(Sight::Dials(&server));
                 }

@@ -229,3 +229,124 @@ impl Connection {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::link::Ending;
+    use crate::frame::{Capabilities, CloseReason, FrameFlags, Hello, Offer, Protocol};
+    use alloc::vec::Vec;
+    use alloc::{vec, vec::IntoIter};
+
+    const NOW: Instant = Instant::ZERO;
+    const OURS: Protocol = Protocol(200);
+
+    fn frame(size: usize) -> Frame {
+        Frame { protocol: OURS, kind: 7, flags: FrameFlags::empty(), body: vec![1; size].into() }
+    }
+
+    fn connection(max_body: u32) -> Connection {
+        let hello = Hello { max_body, ..Hello::new([Offer::new(OURS, Capabilities::empty())]) };
+        Connection::new(Config::new(hello), NOW)
+    }
+
+    fn drain(connection: &mut Connection) -> IntoIter<Output> {
+        core::iter::from_fn(|| connection.poll_output()).collect::<Vec<_>>().into_iter()
+    }
+
+    fn bytes(connection: &mut Connection) -> Vec<u8> {
+        let written = drain(connection).filter_map(|output| match output {
+            Output::Transmit(bytes) => Some(bytes),
+            _ => None,
+        });
+        written.flatten().collect()
+    }
+
+    /// Two ends that are ready; the second one takes 1024 bytes.
+    fn pair() -> [Connection; 2] {
+        let mut ends = [connection(4096), connection(1024)];
+        let [here, there] = &mut ends;
+        here.opened(NOW).unwrap();
+        there.opened(NOW).unwrap();
+        here.received(NOW, &bytes(there)).unwrap();
+        drain(here);
+        let mut again = connection(4096);
+        again.opened(NOW).unwrap();
+        there.received(NOW, &bytes(&mut again)).unwrap();
+        drain(there);
+        ends
+    }
+
+    #[test]
+    fn bytes_may_be_cut_anywhere_and_are_written_together() {
+        let [mut here, mut there] = pair();
+        here.send_frame(NOW, frame(10)).unwrap();
+        here.send_frame(NOW, frame(0)).unwrap();
+        let written = drain(&mut here).collect::<Vec<_>>();
+        let [Output::Transmit(bytes)] = written.as_slice() else { panic!("{written:?}") };
+        for byte in bytes.iter() {
+            there.received(NOW, &[*byte]).unwrap();
+        }
+        let came: Vec<Output> = drain(&mut there).collect();
+        assert_eq!(came, [frame(10), frame(0)].map(|frame| Output::Event(Event::Frame(frame))));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_not() {
+        let [mut here, _] = pair();
+        let before = here.clone();
+        assert!(matches!(here.send_frame(NOW, frame(1025)), Err(ConnectionError::Link(Error::Misuse(_)))));
+        assert!(matches!(here.send(&Close::new(CloseReason::DONE)), Err(ConnectionError::Link(Error::Misuse(_)))));
+        assert_eq!(alloc::format!("{here:?}"), alloc::format!("{before:?}"));
+        let mut early = connection(4096);
+        assert!(early.send_frame(NOW, frame(1)).is_err());
+        assert!(early.received(NOW, &[0; 8]).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_closes_the_link_once() {
+        let [mut here, _] = pair();
+        let wrong = [0, 0, 0, 0, 9, 0, 0, 0];
+        assert!(matches!(here.received(NOW, &wrong), Err(ConnectionError::Decode(_))));
+        let mut came = drain(&mut here);
+        let Some(Output::Transmit(written)) = came.next() else { panic!("a close") };
+        let mut framer = Framer::new(FrameStream::new(&crate::limits::FrameLimits::DEFAULT));
+        framer.push(&written);
+        let close = Close::from_frame(&framer.next_item().unwrap().unwrap()).unwrap();
+        assert_eq!(close.reason, CloseReason::UNKNOWN);
+        let ended = Event::Closed(Ending::Local(CloseReason::UNKNOWN));
+        assert_eq!(came.collect::<Vec<_>>(), [Output::Close, Output::Event(ended)]);
+        // What comes behind it is ignored, and nothing more can be done.
+        assert_eq!(here.received(NOW, &wrong), Ok(()));
+        assert!(here.closed(NOW).is_err() && here.close(NOW, Close::new(CloseReason::DONE)).is_err());
+        assert_eq!((here.poll_output(), here.poll_timeout()), (None, None));
+    }
+
+    #[test]
+    fn frames_behind_the_close_are_not_handed_on() {
+        let [mut here, mut there] = pair();
+        here.send_frame(NOW, frame(1)).unwrap();
+        let extra = bytes(&mut here);
+        here.close(NOW, Close::new(CloseReason::DONE)).unwrap();
+        let close = bytes(&mut here);
+        there.received(NOW, &[&extra[..], &close, &extra].concat()).unwrap();
+        let came: Vec<Output> = drain(&mut there).collect();
+        assert_eq!(came.len(), 3, "{came:?}");
+        assert!(matches!(came.last(), Some(Output::Event(Event::Closed(Ending::Peer(_))))));
+    }
+
+    #[test]
+    fn outputs_that_nobody_takes_stop_the_reading() {
+        let mut config = Config::new(Hello::new([Offer::new(OURS, Capabilities::empty())]));
+        config.limits.outputs = 2;
+        let mut here = Connection::new(config, NOW);
+        here.opened(NOW).unwrap();
+        let mut there = connection(4096);
+        there.opened(NOW).unwrap();
+        here.received(NOW, &bytes(&mut there)).unwrap();
+        let full = here.received(NOW, &[0]);
+        assert!(matches!(full, Err(ConnectionError::Link(Error::Misuse(Misuse::Limit(_))))), "{full:?}");
+        drain(&mut here);
+        here.received(NOW, &[0]).unwrap();
+    }
+}

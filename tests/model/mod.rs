@@ -95,6 +95,43 @@ macro_rules! properties {
 }
 pub(crate) use properties;
 
+/// The tests that every model has: no small setup refutes anything without a mutant, every run of it ends, and each
+/// mutant is caught under the name of its property, in the setup (one of `all`) that it names.
+macro_rules! mutant_tests {
+    ($model:ident, small: $small:expr, all: $all:expr, line: $line:expr, properties: $properties:expr, name: $name:expr, mutants: $mutants:expr $(,)?) => {
+        #[test]
+        fn the_small_configurations_refute_nothing_without_a_mutant() {
+            $small().into_iter().for_each(|setup| model::explore(setup.name, $model::new(setup)));
+        }
+
+        #[test]
+        fn no_run_goes_round_in_circles() {
+            $small().into_iter().for_each(|setup| model::always_ends(setup.name, &$model::new(setup.clone()), $line));
+        }
+
+        #[test]
+        fn every_mutant_is_caught_by_its_property() {
+            let mut missed = Vec::new();
+            for &(property, mutant, setup) in $mutants {
+                let setup = $all().into_iter().find(|known| known.name == setup).expect("a setup");
+                let (name, named) = (setup.name, $name(property));
+                match model::refutes($model::new(Setup { mutant, ..setup }), named) {
+                    Some(steps) => println!("{named} catches {mutant:?} ({name}) in {steps} steps"),
+                    None => missed.push((named, mutant, name)),
+                }
+            }
+            assert!(missed.is_empty(), "{missed:?}");
+        }
+
+        #[test]
+        fn every_property_has_a_mutant() {
+            let without = |property: &&(_, &str)| !$mutants.iter().any(|(judge, ..)| *judge == property.0);
+            assert_eq!($properties.iter().find(without), None);
+        }
+    };
+}
+pub(crate) use mutant_tests;
+
 /// A model that can be explored, and whose steps can be told in words.
 pub trait Told:
     Model<State: Clone + Debug + Eq + Hash + Send + Sync, Action: Clone + Debug + Eq> + Sync + Send

@@ -147,7 +147,7 @@ impl Server {
         self.running.get(&job).is_some_and(|running| running.link.is_none())
     }
 
-    fn refuse(&mut self, link: LinkId, key: RequestKey, code: RefusalCode) {
+    pub(super) fn refuse(&mut self, link: LinkId, key: RequestKey, code: RefusalCode) {
         self.send(link, Message::Refused(Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE }));
     }
 
@@ -178,9 +178,8 @@ impl Server {
                     self.event(Event::Abandoned(job));
                 }
             }
-            Some(Fate::Ended(_)) => {}
-            // It was never here, or was sent on.
-            None => self.send(link, Message::Cancelled(key.into())),
+            // It has had its answer, before the cancel came. That it was not carried out would not be known.
+            Some(Fate::Ended(_)) | None => {}
         }
     }
 
@@ -208,7 +207,11 @@ impl Server {
 
     fn remember(&mut self, key: RequestKey, message: Message) {
         let limit = self.config.limits.remembered;
-        while self.forget.len() >= limit.max(1) {
+        if limit == 0 {
+            self.has_forgotten = true;
+            return;
+        }
+        while self.forget.len() >= limit {
             self.forget_first();
         }
         self.known.insert(key, Fate::Ended(message));

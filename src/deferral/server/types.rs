@@ -66,7 +66,7 @@ impl Default for Config {
 pub struct JobId(pub u32);
 
 /// What goes into a [`Server`](super::Server).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Input {
     /// A message has come.
@@ -131,6 +131,35 @@ pub enum Input {
     Timeout,
 }
 
+impl core::fmt::Debug for Input {
+    /// A piece of a result is the application's: only its size is shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Message { link, message, random } => {
+                f.debug_struct("Message").field("link", link).field("message", message).field("random", random).finish()
+            }
+            Self::Closed(link) => f.debug_tuple("Closed").field(link).finish(),
+            Self::Data { job, bytes } => write!(f, "Data {{ job: {job:?}, {} bytes }}", bytes.len()),
+            Self::End { job, status, text } => {
+                f.debug_struct("End").field("job", job).field("status", status).field("text", text).finish()
+            }
+            Self::Continue { job, next, read_only, random } => {
+                let mut shown = f.debug_struct("Continue");
+                shown.field("job", job).field("next", next).field("read_only", read_only).field("random", random);
+                shown.finish()
+            }
+            Self::Refuse { job, code, text } => {
+                f.debug_struct("Refuse").field("job", job).field("code", code).field("text", text).finish()
+            }
+            Self::Alternates(alternates) => f.debug_tuple("Alternates").field(alternates).finish(),
+            Self::Drain => f.write_str("Drain"),
+            Self::Serve => f.write_str("Serve"),
+            Self::Stop { random } => f.debug_struct("Stop").field("random", random).finish(),
+            Self::Timeout => f.write_str("Timeout"),
+        }
+    }
+}
+
 /// What a [`Server`](super::Server) wants done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -160,7 +189,7 @@ pub enum Event {
 }
 
 /// What is to be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Job {
     /// Its number.
     pub id: JobId,
@@ -176,6 +205,15 @@ pub struct Job {
     pub receipt: Bytes,
     /// Which server has named this one.
     pub referrer: Option<ServerUri>,
+}
+
+impl core::fmt::Debug for Job {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { id, key, flags, command, referrer, .. } = self;
+        let mut shown = f.debug_struct("Job");
+        shown.field("id", id).field("key", key).field("flags", flags).field("command", command);
+        shown.field("referrer", referrer).finish_non_exhaustive()
+    }
 }
 
 pub use crate::deferral::client::Credentials;
