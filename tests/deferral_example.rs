@@ -15,14 +15,21 @@ mod visit;
 mod work;
 
 use crowd::Plan;
+use driver::{Server, Sight, walk};
 use handover::deferral::RequestId;
 use handover::deferral::client::{Failure, Outcome, Report as Servers};
+use handover::deferral::endpoint::ClientConfig;
 use handover::deferral::message::RequestKey;
 use handover::frame::Text;
 use ledger::{Ending, Indeterminate, Ledger, Progress, Report};
 use std::future::Future;
 use std::time::Duration;
 use story::Story;
+use visit::Visit;
+use work::{SLOW, Site, request_id};
+
+/// For something to begin: ample, it is a matter of milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
@@ -88,6 +95,70 @@ fn a_crowd_loses_nothing() {
     for server in ['A', 'B', 'C', 'D'] {
         assert!(report.by_server.get(&server).is_some_and(|served| *served > 0), "{server}: {:?}", report.by_server);
     }
+}
+
+/// One server, of which one command is carried out and another one waits in line, until something happens to it.
+async fn one_runs_and_one_waits(command: &'static str, happens: impl AsyncFnOnce(Server) -> Option<Server>) -> Report {
+    let ledger = Ledger::default();
+    let configure = |site: &Site| site.config(1, Duration::from_millis(300), Duration::from_secs(9));
+    let server = Server::start('A', true, configure, 1, SLOW, ledger.clone()).await.unwrap();
+    let mut clients = tokio::task::JoinSet::new();
+    for (number, load) in [(1, (1, 0)), (2, (1, 1))] {
+        let mut visit = Visit::new(SLOW, request_id(number), command, "me".into());
+        let (task, ledger) = (visit.task(vec![server.uri()]), ledger.clone());
+        ledger.ask();
+        clients.spawn(async move {
+            let user = |sight: Sight<'_>| {
+                visit.see(&sight);
+                true
+            };
+            let outcome = walk(ClientConfig::default(), task, user).await;
+            ledger.ended(visit.end(outcome, |_| 'A', Vec::new()));
+        });
+        let reached = async {
+            while (server.load().running, server.load().queued) != load {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect("the first runs for long enough");
+    }
+    let still_there = happens(server).await;
+    clients.join_all().await;
+    drop(still_there);
+    ledger.report()
+}
+
+async fn kill(server: Server) -> Option<Server> {
+    server.kill().await;
+    None
+}
+
+/// What was begun is not begun again, and its end is said to who comes again; who was in line stands there again.
+#[test]
+fn a_link_that_is_cut_changes_nothing() {
+    let cut = async |server: Server| {
+        server.cut().await;
+        Some(server)
+    };
+    let report = block_on(one_runs_and_one_waits("cset_close", cut));
+    assert_eq!(report.problem(), None);
+    assert_eq!((report.served, report.came_again, report.begun_anew), (2, 2, 0));
+    assert_eq!(report.contacts, [2, 2]);
+}
+
+#[test]
+fn nobody_knows_what_a_killed_server_has_done() {
+    let report = block_on(one_runs_and_one_waits("cset_close", kill));
+    assert_eq!(report.problem(), None);
+    let indeterminate = Indeterminate { not_begun: 1, cut: 1, carried_out: 0 };
+    assert_eq!((report.served, report.indeterminate), (0, indeterminate));
+}
+
+/// There is nobody else to look.
+#[test]
+fn what_changes_nothing_is_lost_with_the_only_server() {
+    let report = block_on(one_runs_and_one_waits("ws_sync", kill));
+    assert_eq!((report.served, report.indeterminate.all(), report.lost.len()), (0, 0, 2));
 }
 
 const KEY: RequestKey = RequestKey { id: RequestId([7; 16]), epoch: 0 };
