@@ -244,8 +244,11 @@ impl Client {
     fn refused(&mut self, refused: Refused) {
         let Some(Contact { link, server: index, .. }) = self.contact else { return };
         self.file(index, Standing::Declined);
-        if refused.code == RefusalCode::FORGOTTEN && !self.is_harmless() {
-            return self.indeterminate(index);
+        if refused.code == RefusalCode::FORGOTTEN {
+            if !self.is_harmless() {
+                return self.indeterminate(index);
+            }
+            self.doubt(index);
         }
         if self.is_given_up() {
             return self.end(Outcome::Cancelled { carried_out: self.key.epoch });
