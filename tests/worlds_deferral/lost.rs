@@ -146,7 +146,7 @@ fn what_may_have_been_carried_out_is_never_carried_out_again() {
     println!(
         "{worlds} worlds of lost links: {done} done ({replayed} said again), {failed} clean errors, {doubt} in doubt"
     );
-    assert_eq!(worlds, 512 * 18 * 3 * 4);
+    assert_eq!(worlds, 729 * 18 * 3 * 4);
     assert!(done > 0 && replayed > 0 && failed > 0 && doubt > 0);
 }
 

@@ -4,7 +4,7 @@ use handover::deferral::client::{
     Client, Config, Credentials, Event, Input, Outcome, Output, Peer, Report, State, Task,
 };
 use handover::deferral::message::{Alternate, Command, CommandName, Message, Request};
-use handover::deferral::{DeferKind, RequestFlags, RequestId, ServerId, ServerUri};
+use handover::deferral::{DeferKind, RefusalCode, RequestFlags, RequestId, ServerId, ServerUri};
 use handover::error::Error;
 use handover::machine::{LinkId, Machine};
 use handover::time::Instant;
@@ -254,10 +254,12 @@ pub(crate) fn walk(mut client: Client, names: &[ServerUri], servers: &mut impl S
                     contact.executing |=
                         ours && matches!(message, Message::Executing(_) | Message::Data(_) | Message::End(_));
                     contact.settled |= ours
-                        && matches!(
-                            message,
-                            Message::End(_) | Message::Defer(_) | Message::Refused(_) | Message::Cancelled(_)
-                        );
+                        && match &message {
+                            Message::End(_) | Message::Defer(_) | Message::Cancelled(_) => true,
+                            // That says that it does not know.
+                            Message::Refused(refused) => refused.code != RefusalCode::FORGOTTEN,
+                            _ => false,
+                        };
                     Input::Message { link, message }
                 }
                 None => {

@@ -24,6 +24,8 @@ pub(crate) enum Cut {
     AfterExecuting,
     /// The server goes on, and its last word is lost.
     LastAnswer,
+    /// The same, and the server has forgotten how it ended when it is asked again.
+    LastAnswerForgotten,
     /// The server crashes after its first answer, forgets everything, and is back at once.
     Crash,
     /// The same, and it is not.
@@ -31,13 +33,14 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::None,
         Self::Unreachable,
         Self::Request,
         Self::FirstAnswer,
         Self::AfterExecuting,
         Self::LastAnswer,
+        Self::LastAnswerForgotten,
         Self::Crash,
         Self::CrashForGood,
     ];
@@ -155,7 +158,7 @@ impl<'a> Yard<'a> {
             let (told, lost) = match self.cut() {
                 Cut::FirstAnswer => (false, true),
                 Cut::AfterExecuting => (executing || !last, executing || last),
-                Cut::LastAnswer => (!last, last),
+                Cut::LastAnswer | Cut::LastAnswerForgotten => (!last, last),
                 Cut::Crash | Cut::CrashForGood => (true, true),
                 _ => (true, false),
             };
@@ -179,6 +182,11 @@ impl<'a> Yard<'a> {
                 site.jobs.clear();
                 site.boot += 1;
                 site.up = cut == Cut::Crash;
+            }
+            Cut::LastAnswerForgotten => {
+                if let Some(later) = site.server.poll_timeout() {
+                    site.handle(later, Input::Timeout, self.work, None);
+                }
             }
             _ if self.half_open => {}
             _ => drop(site.handle(now, Input::Closed(link), self.work, None)),
