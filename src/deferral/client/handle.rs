@@ -257,7 +257,6 @@ impl Client {
     fn refused(&mut self, refused: Refused) {
         let Some(Contact { link, server: index, before, .. }) = self.contact else { return };
         self.file(index, Standing::Declined);
-<<<<<<< HEAD
         // It has had it once, or is still busy with what was lost.
         let had = refused.code == RefusalCode::DUPLICATE && (before.is_some() || self.is_harmless());
         if had || refused.code == RefusalCode::FORGOTTEN {
@@ -265,13 +264,6 @@ impl Client {
                 return self.indeterminate(index);
             }
             self.may_have_run(index);
-=======
-        if refused.code == RefusalCode::FORGOTTEN {
-            if !self.is_harmless() {
-                return self.indeterminate(index);
-            }
-            self.doubt(index);
->>>>>>> fba3811c21afdbdf02b3f0c860658cc9c0073fda
         }
         if self.is_given_up() {
             return self.end(Outcome::Cancelled { carried_out: self.key.epoch });
