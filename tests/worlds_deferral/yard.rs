@@ -56,6 +56,8 @@ pub(crate) struct Site {
     pub(crate) executed: Vec<RequestKey>,
     /// How many of the commands that it carries out continue.
     pub(crate) continues: u32,
+    /// Whether what follows changes nothing.
+    pub(crate) next_read_only: bool,
 }
 
 pub(crate) struct Yard<'a> {
@@ -78,7 +80,8 @@ const OTHERS: u8 = 200;
 impl Site {
     pub(crate) fn new(config: Config) -> Self {
         let server = Server::new(config.clone());
-        Self { server, config, up: true, boot: 1, jobs: Vec::new(), executed: Vec::new(), continues: 0 }
+        let (jobs, executed) = (Vec::new(), Vec::new());
+        Self { server, config, up: true, boot: 1, jobs, executed, continues: 0, next_read_only: false }
     }
 
     /// Other clients' commands come first.
@@ -241,7 +244,7 @@ impl Servers for Yard<'_> {
                     let (_, job) = site.jobs.remove(index);
                     if site.continues > 0 {
                         site.continues -= 1;
-                        Input::Continue { job, next: command("next"), read_only: false, random: 7 }
+                        Input::Continue { job, next: command("next"), read_only: site.next_read_only, random: 7 }
                     } else {
                         Input::End { job, status: 0, text: Text::EMPTY }
                     }
