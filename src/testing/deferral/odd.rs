@@ -168,9 +168,9 @@ impl Body<'_, '_> {
         self.receipt();
         self.blob(2, 40);
         if self.choices.boolean() {
-            self.uri()
+            self.uri();
         } else {
-            self.sized(2, b"")
+            self.sized(2, b"");
         }
         self.command();
     }
