@@ -226,6 +226,46 @@ fn what_is_refused_is_refused_for_that_reason() {
     }
 }
 
+/// The blocks of section 9 are what they are said to be.
+#[test]
+fn the_text_shows_good_bytes() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/spec/deferral.md")).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with("9 Vectors")).expect("section 9");
+    let is_hex = |word: &&str| word.len().is_multiple_of(2) && word.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let shown = |line: &str| -> String { line.split_whitespace().take_while(is_hex).collect() };
+    let said = |block: &str| {
+        let words = block.split_whitespace().filter_map(|word| word.strip_suffix(':'));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let frames = |block: &str| {
+        let mut framer = Framer::new(FrameStream::new(&LIMITS));
+        framer.push(&unhex(&block.lines().map(shown).collect::<String>()));
+        let frames: Vec<Frame> = std::iter::from_fn(|| framer.next_item().expect("well-formed")).collect();
+        assert_eq!(framer.buffered(), 0, "{block}");
+        frames
+    };
+    let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
+    let [request, busy, line, refused] = &blocks[..] else { panic!("four blocks") };
+    let read = |block: &str| -> Vec<Message> {
+        let frames = frames(block);
+        frames.iter().map(|frame| Message::from_frame(frame).expect("well-formed")).collect()
+    };
+    let [Message::Request(request)] = &read(request)[..] else { panic!("a request") };
+    assert_eq!(
+        (request.key.epoch, request.flags, request.command.name.as_str()),
+        (1, RequestFlags::READ_ONLY, "ws_sync")
+    );
+    assert_eq!(request.command.arguments, [&b"ws"[..]]);
+    assert_eq!(request.referrer.as_ref().map(|uri| uri.as_str()), Some("handover://db1.example.org:7440"));
+    let [Message::Defer(busy)] = &read(busy)[..] else { panic!("a deferral") };
+    assert_eq!((busy.kind, busy.queue_length, busy.alternates.len()), (DeferKind::BUSY, None, 1));
+    let line = read(line);
+    let [Message::Queued(queued), Message::Executing(_), Message::End(end)] = &line[..] else { panic!("{line:?}") };
+    assert_eq!((queued.position, queued.estimate_ms, end.status, end.text.as_str()), (2, Some(9000), 0, "done"));
+    let errors = frames(refused).iter().map(|frame| Message::from_frame(frame).unwrap_err().field).collect::<Vec<_>>();
+    assert_eq!(errors, said(refused));
+}
+
 #[derive(Clone, Deserialize)]
 struct Line {
     conn: String,

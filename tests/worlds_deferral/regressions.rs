@@ -132,7 +132,9 @@ fn a_chain_over_one_writer_and_two_readers() {
             .zip(abilities)
             .map(|(uri, abilities)| Alternate { abilities, ..Alternate::new(uri.clone()) })
             .collect();
-        Site { next_read_only: at == 0, ..Site::new(config) }
+        let mut site = Site::new(config);
+        site.next_read_only = at == 0;
+        site
     });
     let mut yard = Yard::new(sites.collect(), &[]);
     for first in 0..3 {
