@@ -9,7 +9,8 @@ use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
 use handover::testing::{
-    deferral, deferral_text, frame, frame_machines, repmgr_codec, repmgr_machines, tds5_codec, tds5_machines,
+    deferral, deferral_machines, deferral_text, frame, frame_machines, repmgr_codec, repmgr_machines, tds5_codec,
+    tds5_machines,
 };
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,9 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("deferral_roundtrip", deferral::run_roundtrip),
     ("deferral_text_call", deferral_text::run_text_call),
     ("deferral_text_answer", deferral_text::run_text_answer),
+    ("deferral_client", deferral_machines::run_client),
+    ("deferral_server", deferral_machines::run_server),
+    ("deferral_parties", deferral_machines::run_parties),
 ];
 
 fn root() -> PathBuf {
@@ -103,6 +107,7 @@ replays! { repmgr_connection repmgr_channel repmgr_dispatcher repmgr_sites }
 replays! { frame_stream frame_link }
 replays! { deferral_messages deferral_roundtrip }
 replays! { deferral_text_call deferral_text_answer }
+replays! { deferral_client deferral_server deferral_parties }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -154,6 +159,17 @@ fn seeds_get_far() {
         ("frame_link", "Greeting", "NothingInCommon"),
         ("frame_link", "Ready", "Violated"),
         ("frame_link", "Ready", "Closed"),
+        ("deferral_client", "Executing", "AllBusy"),
+        ("deferral_client", "Executing", "Paused"),
+        ("deferral_client", "Queued", "Paused"),
+        ("deferral_client", "Asking", "Paused"),
+        ("deferral_client", "Pausing", "Next"),
+        ("deferral_server", "Draining", "Stop"),
+        ("deferral_server", "Stopped", "Drain"),
+        ("deferral_parties", "Executing", "Next"),
+        ("deferral_parties", "Queued", "Executing"),
+        ("deferral_parties", "Asking", "Next"),
+        ("deferral_parties", "Stopped", "Serve"),
     ];
     if is_packaged() {
         return;

@@ -146,8 +146,9 @@ impl Client {
         }
         let executing = self.state == State::Executing;
         match message {
-            Message::Queued(_) | Message::Executing(_) | Message::Cancelled(_) | Message::Refused(_) if executing => {
-                return Err(self.violated("the result, or a continuation", "something that comes before it"));
+            // (A refusal is the application's, which has looked at the command only now.)
+            Message::Queued(_) | Message::Executing(_) | Message::Cancelled(_) if executing => {
+                return Err(self.violated("the result, a continuation or a refusal", "something that comes before it"));
             }
             Message::Queued(queued) => self.queued(&queued),
             Message::Executing(_) => self.executing(),
@@ -342,12 +343,10 @@ impl Client {
         let Some(Contact { server: index, peer, before, .. }) = self.contact.take() else { return };
         self.file(index, Standing::Dead);
         let sent_now = self.state != State::Dialling;
-        if sent_now {
-            self.may_have_run(index);
-        }
         if !sent_now && before.is_none() {
             self.next();
         } else if self.is_harmless() {
+            self.may_have_run(index);
             self.next_unless(given_up);
         } else if sent_now && before.is_none() && peer.memory.is_some() && !given_up {
             self.dial(index, Some(peer));
@@ -364,8 +363,8 @@ impl Client {
         if let Some(Contact { link, server: index, .. }) = self.contact.take() {
             self.outbox.push(Output::Close(link));
             self.file(index, Standing::Violator);
-            self.may_have_run(index);
             if self.is_harmless() {
+                self.may_have_run(index);
                 self.next_unless(given_up);
             } else {
                 self.indeterminate(index);

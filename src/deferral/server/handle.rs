@@ -27,7 +27,10 @@ impl Machine for Server {
         self.now = now;
         match input {
             Input::Message { link, message, random } => return self.message(link, message, random),
-            Input::Closed(link) => self.closed(link),
+            Input::Closed(link) => {
+                self.shut.remove(&link);
+                self.closed(link);
+            }
             Input::Data { job, bytes } => self.data(job, bytes),
             Input::End { job, status, text } => {
                 self.finish(job, |key| Message::End(End { key, status, text, extensions: Extensions::NONE }));
@@ -86,6 +89,9 @@ impl Server {
                     Err(Misuse::Unknown { what: "job", id: job.0 })
                 }
             }
+            Input::Message { link, .. } if self.shut.contains(link) => {
+                Err(Misuse::Unknown { what: "link", id: link.0 })
+            }
             Input::Alternates(alternates) if alternates.len() > self.config.limits.alternates => {
                 let (limit, got) = (to_u64(self.config.limits.alternates), to_u64(alternates.len()));
                 Err(Misuse::Limit(Limit { what: "alternates", limit, got }))
@@ -102,6 +108,10 @@ impl Server {
             _ => {
                 self.outbox.push(Output::Close(link));
                 self.closed(link);
+                self.shut.insert(link);
+                if self.shut.len() > self.config.limits.outputs {
+                    self.shut.pop_first();
+                }
                 let (state, expected, got) = (self.state.name(), "a request or a cancel", "what servers send");
                 return Err(Violation { state, expected, got }.into());
             }
@@ -128,7 +138,7 @@ impl Server {
                 self.say_position(link, key, place);
             }
             // Who comes again wants the whole result: it begins anew.
-            Some(&Fate::Runs(job)) if harmless => {
+            Some(&Fate::Runs(job)) if harmless && !self.is_once(job) => {
                 self.abandon(job);
                 self.known.remove(&key);
                 self.admit(link, request, random);
@@ -141,6 +151,11 @@ impl Server {
             }
             Some(Fate::Waits(_) | Fate::Runs(_)) => self.refuse(link, key, RefusalCode::DUPLICATE),
         }
+    }
+
+    /// Whether a job must not begin anew, as it was said when it began.
+    fn is_once(&self, job: JobId) -> bool {
+        self.running.get(&job).is_some_and(|running| running.once)
     }
 
     fn is_orphan(&self, job: JobId) -> bool {

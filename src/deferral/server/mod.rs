@@ -58,6 +58,8 @@ pub struct Server {
     has_forgotten: bool,
     /// When those who wait do so no longer.
     deadlines: BTreeSet<(Instant, Place)>,
+    /// Links that it has closed and that are not over yet, the latest ones.
+    shut: BTreeSet<LinkId>,
     outbox: Outbox<Output>,
 }
 
@@ -110,6 +112,7 @@ impl Server {
             forget: VecDeque::new(),
             has_forgotten: false,
             deadlines: BTreeSet::new(),
+            shut: BTreeSet::new(),
             outbox: Outbox::new(),
         }
     }

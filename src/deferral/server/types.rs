@@ -171,7 +171,8 @@ pub enum Output {
         /// The message.
         message: Message,
     },
-    /// Close the link, once everything before is written: the client has broken the protocol.
+    /// Close the link, once everything before is written: the client has broken the protocol. It is not heard of again,
+    /// but for [`Input::Closed`].
     Close(LinkId),
     /// Something that the application should know.
     Event(Event),

@@ -110,6 +110,23 @@ fn refusals_for_good() {
     }
 }
 
+/// The application looks at a command when it is to be carried out.
+#[test]
+fn a_refusal_may_come_at_the_last_moment() {
+    let mut bench = Bench::at(State::Executing);
+    bench.refused(RefusalCode::BAD_REQUEST);
+    assert!(matches!(bench.outcome(), Outcome::Failed(Failure::Refused { code: RefusalCode::BAD_REQUEST, .. }, _)));
+
+    let mut bench = Bench::at(State::Executing);
+    bench.refused(RefusalCode::OVERLOADED);
+    bench.asks("b");
+
+    let mut bench = Bench::at(State::Executing);
+    bench.fine(Input::Cancel);
+    bench.refused(RefusalCode::UNAUTHORIZED);
+    bench.is_cancelled(0);
+}
+
 #[test]
 fn a_stranger_need_not_know_who_we_are() {
     let mut bench = Bench::of(&["a"]);
@@ -164,15 +181,12 @@ fn what_is_about_another_command_is_skipped() {
 fn violations() -> Vec<(State, Message)> {
     let key = RequestKey { id: RequestId([7; 16]), epoch: 0 };
     let queued = Message::Queued(Queued { key, position: 0, estimate_ms: None, extensions: Extensions::NONE });
-    let refused =
-        Message::Refused(Refused { key, code: RefusalCode::DEADLINE, text: Text::EMPTY, extensions: Extensions::NONE });
     let defer = |kind| Message::Defer(Box::new(defer(kind, &[])));
     let without = Message::Defer(Box::new(Defer { kind: DeferKind::BUSY, ..super::defer(DeferKind::CONTINUE, &[]) }));
     let nothing = Message::Defer(Box::new(Defer { next: None, ..super::defer(DeferKind::CONTINUE, &[]) }));
     let request = Message::Request(Box::new(Request::new(key, command("help"))));
     let mut list = Vec::from([
         (State::Executing, queued),
-        (State::Executing, refused),
         (State::Executing, Message::Executing(key.into())),
         (State::Executing, defer(DeferKind::BUSY)),
         (State::Executing, defer(DeferKind::NO_SERVICE)),

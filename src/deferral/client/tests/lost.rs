@@ -163,6 +163,14 @@ fn who_knows_that_it_has_not_been_done_may_send_it_on() {
         answer(&mut bench);
         let request = bench.asks("b");
         assert_eq!(request.flags, RequestFlags::empty());
+        // Then nobody has done it.
+        bench.declines(&[]);
+        if bench.client.state() == State::Asking {
+            bench.waits();
+            bench.asks("a");
+            bench.declines(&[]);
+        }
+        assert_eq!(bench.fails().declined, uris(&["a", "b"]));
     }
 }
 

@@ -191,6 +191,12 @@ fn what_servers_say_is_no_business_of_clients() {
         assert_eq!((violation.state, violation.got), ("Serving", "what servers send"));
         let Drained { closed, sent, .. } = bench.drain();
         assert_eq!((closed, sent, bench.server.queued()), (Vec::from([ONE]), Vec::new(), 0));
+        // That is said once.
+        let late = Input::Message { link: ONE, message: Message::Cancel(key(0).into()), random: 0 };
+        let again = bench.give(late.clone());
+        assert!(matches!(again, Err(Error::Misuse(Misuse::Unknown { what: "link", id: 1 }))), "{again:?}");
+        bench.fine(Input::Closed(ONE));
+        bench.fine(late);
     }
 }
 

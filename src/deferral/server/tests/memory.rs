@@ -76,6 +76,17 @@ fn a_harmless_command_begins_anew() {
 }
 
 #[test]
+fn what_was_to_be_done_once_does_not_begin_anew_because_it_is_called_harmless_later() {
+    let mut bench = Bench::new(Config { slots: 2, ..alone() });
+    bench.asks(ONE, request(1, PLAIN));
+    bench.drain();
+    bench.asks(TWO, request(1, READ));
+    assert_eq!(bench.says(), [(TWO, refused(1, RefusalCode::DUPLICATE))]);
+    bench.asks(TWO, request(1, READ | AGAIN));
+    assert_eq!(bench.says(), [(TWO, executing(1))]);
+}
+
+#[test]
 fn a_harmless_command_that_begins_anew_may_have_to_wait() {
     let mut bench = Bench::new(alone());
     bench.asks(ONE, request(1, READ));

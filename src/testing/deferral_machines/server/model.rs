@@ -1,0 +1,545 @@
+//! What a server must do: one list of all that it has heard of, each with its place (spec/deferral.md 5).
+
+use super::super::words::{broken, named, sort, sorted};
+use crate::deferral::message::{Alternate, Command, Data, Defer, End, Message, Queued, Refused, Request, RequestKey};
+use crate::deferral::server::{Config, Credentials, Event, Input, Job, JobId, Output, Server};
+use crate::deferral::{DeferKind, RefusalCode, RequestFlags, ServerId, ServerUri};
+use crate::frame::{Extensions, Text};
+use crate::machine::{LinkId, Machine};
+use crate::testing::trial::{Expected, Reference};
+use crate::time::Instant;
+use core::time::Duration;
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::string::String;
+use std::vec::Vec;
+
+type Must = super::super::words::Must<Output, Event>;
+
+/// Where a request is.
+#[derive(Clone, Debug)]
+enum Place {
+    Waits(Box<Request>, Option<Instant>),
+    Runs(JobId),
+    /// It runs, and has begun anew meanwhile.
+    Replaced(JobId),
+    Over(Message, Instant),
+}
+
+/// A request that was not sent on.
+#[derive(Clone, Debug)]
+struct Entry {
+    key: RequestKey,
+    once: bool,
+    /// Who wants to hear of it.
+    link: Option<LinkId>,
+    /// The application knows that nobody does.
+    told: bool,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Serving,
+    Draining,
+    Stopped,
+}
+
+/// The reference model of a [`Server`].
+#[derive(Clone, Debug)]
+pub struct ServerModel {
+    config: Config,
+    mode: Mode,
+    now: Instant,
+    /// In the order in which they came, or began anew, or ended.
+    entries: Vec<Entry>,
+    forgotten: bool,
+    jobs: u32,
+    /// D10: the order that a number and a list give.
+    orders: BTreeMap<(u64, Vec<ServerUri>), Vec<ServerUri>>,
+    /// D6, D11: what has begun that must not begin twice, as long as nothing was forgotten.
+    begun: Vec<RequestKey>,
+    /// Closed, and not over yet.
+    shut: Vec<LinkId>,
+}
+
+fn has(request: &Request, flag: RequestFlags) -> bool {
+    request.flags.contains(flag)
+}
+
+fn is_once(request: &Request) -> bool {
+    !has(request, RequestFlags::READ_ONLY) && !has(request, RequestFlags::IDEMPOTENT)
+}
+
+/// A time on the wire, if it can be said.
+fn said(time: Duration) -> Option<u32> {
+    u32::try_from(time.as_millis()).ok().filter(|ms| *ms < u32::MAX)
+}
+
+impl ServerModel {
+    /// The model of a server with these settings.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            mode: Mode::Serving,
+            now: Instant::ZERO,
+            entries: Vec::new(),
+            forgotten: false,
+            jobs: 0,
+            orders: BTreeMap::new(),
+            begun: Vec::new(),
+            shut: Vec::new(),
+        }
+    }
+
+    fn find(&mut self, key: RequestKey) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.key == key && !matches!(entry.place, Place::Replaced(_)))
+    }
+
+    fn at(&self, job: JobId) -> Option<usize> {
+        let is = |place: &Place| matches!(place, Place::Runs(own) | Place::Replaced(own) if *own == job);
+        self.entries.iter().position(|entry| is(&entry.place))
+    }
+
+    fn running(&self) -> usize {
+        self.entries.iter().filter(|entry| matches!(entry.place, Place::Runs(_) | Place::Replaced(_))).count()
+    }
+
+    fn line(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.entries.iter().enumerate().filter(|(_, entry)| matches!(entry.place, Place::Waits(..)))
+    }
+
+    fn first_in_line(&self) -> Option<usize> {
+        self.line().map(|(at, _)| at).next()
+    }
+
+    fn oldest_end(&self) -> Option<(usize, Instant)> {
+        self.over().next()
+    }
+
+    fn waiting(&self) -> usize {
+        self.line().count()
+    }
+
+    fn slots(&self) -> usize {
+        self.config.slots.max(1)
+    }
+
+    /// 5.3: how long somebody waits who has so many before him.
+    fn estimate(&self, before: usize) -> Duration {
+        let turns = before / self.slots() + 1;
+        self.config.service_time.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX))
+    }
+
+    /// Those who may serve, sorted.
+    fn fit(&self, read_only: bool) -> Vec<Alternate> {
+        let own = |one: &Alternate| one.server == self.config.id && self.config.id != ServerId::UNKNOWN;
+        let able = |one: &Alternate| match one.abilities.bits() {
+            0 => true,
+            bits => bits & 2 != 0 || (read_only && bits & 1 != 0),
+        };
+        let mut fit: Vec<Alternate> =
+            self.config.alternates.iter().filter(|one| able(one) && !own(one)).cloned().collect();
+        sort(&mut fit);
+        fit
+    }
+
+    fn defer(&self, key: RequestKey, kind: DeferKind, read_only: bool, next: Option<Command>) -> Message {
+        let busy = kind == DeferKind::BUSY;
+        let millis = |time: Duration| said(time).unwrap_or(u32::MAX - 1);
+        Message::Defer(Box::new(Defer {
+            key,
+            kind,
+            server: self.config.id,
+            reason: Text::EMPTY,
+            queue_length: busy.then(|| u32::try_from(self.waiting()).unwrap_or(u32::MAX)),
+            estimate_ms: busy.then(|| millis(self.estimate(self.waiting()))),
+            retry_after_ms: self.config.retry_after.filter(|_| busy).map(millis),
+            receipt: self.config.receipt.clone(),
+            alternates: self.fit(read_only),
+            next,
+            extensions: Extensions::NONE,
+        }))
+    }
+
+    fn refusal(key: RequestKey, code: RefusalCode) -> Message {
+        Message::Refused(Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE })
+    }
+
+    fn position(&self, key: RequestKey) -> Message {
+        let before = self.line().take_while(|(_, entry)| entry.key != key).count();
+        let (position, estimate_ms) = (u32::try_from(before).unwrap_or(u32::MAX), said(self.estimate(before)));
+        Message::Queued(Queued { key, position, estimate_ms, extensions: Extensions::NONE })
+    }
+
+    /// 5.2: the table of admission.
+    fn admit(&mut self, link: LinkId, request: &Request, must: &mut Must) {
+        let key = request.key;
+        let (read_only, priority) = (has(request, RequestFlags::READ_ONLY), has(request, RequestFlags::PRIORITY));
+        let bits = self.config.abilities.bits();
+        let able = self.mode != Mode::Stopped && (bits & 2 != 0 || (read_only && bits & 1 != 0));
+        let readers = self.fit(read_only).iter().any(|one| one.abilities.bits() == 1);
+        let prefers = self.config.prefer_readers && read_only && bits & 2 != 0 && readers;
+        let room = self.running() < self.slots() && self.waiting() == 0;
+        let full = self.waiting() >= self.config.limits.queue;
+        let long = self.estimate(self.waiting()) > self.config.busy_threshold;
+        let others = !self.fit(read_only).is_empty();
+        let send = |message| Output::Send { link, message };
+        let kind = match (able, priority) {
+            (false, _) => Some(DeferKind::NO_SERVICE),
+            (true, false) if self.mode == Mode::Draining || prefers => Some(DeferKind::PREFER_OTHER),
+            (true, false) if !room && (full || (long && others)) => Some(DeferKind::BUSY),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            must.wire.push(send(self.defer(key, kind, read_only, None)));
+        } else if room {
+            self.begin(Some(link), request, must);
+        } else if full {
+            must.wire.push(send(Self::refusal(key, RefusalCode::OVERLOADED)));
+        } else {
+            let wait = Duration::from_millis(request.deadline_ms.into());
+            let due = (request.deadline_ms > 0).then(|| self.now.saturating_add(wait));
+            let place = Place::Waits(Box::new(request.clone()), due);
+            self.entries.push(Entry { key, once: is_once(request), link: Some(link), told: false, place });
+            must.wire.push(send(self.position(key)));
+        }
+    }
+
+    fn begin(&mut self, link: Option<LinkId>, request: &Request, must: &mut Must) {
+        self.jobs += 1;
+        let (id, key) = (JobId(self.jobs), request.key);
+        let once = is_once(request);
+        self.entries.push(Entry { key, once, link, told: false, place: Place::Runs(id) });
+        if let Some(link) = link {
+            must.wire.push(Output::Send { link, message: Message::Executing(key.into()) });
+        }
+        must.events.push(Event::Execute(Box::new(Job {
+            id,
+            key,
+            flags: request.flags,
+            command: request.command.clone(),
+            credentials: Credentials(request.credentials.clone()),
+            receipt: request.receipt.clone(),
+            referrer: request.referrer.clone(),
+        })));
+    }
+
+    /// 5.3: who came first is let in first, unless it is too late for him.
+    fn let_in(&mut self, must: &mut Must) {
+        while self.running() < self.slots() {
+            let Some(first) = self.first_in_line() else { return };
+            let Entry { key, link, place: Place::Waits(request, due), .. } = self.entries.remove(first) else { return };
+            if due.is_some_and(|due| due <= self.now) {
+                let message = Self::refusal(key, RefusalCode::DEADLINE);
+                must.wire.extend(link.map(|link| Output::Send { link, message }));
+            } else {
+                self.begin(link, &request, must);
+            }
+        }
+    }
+
+    fn asked(&mut self, link: LinkId, request: &Request, must: &mut Must) {
+        let key = request.key;
+        let (again, harmless) = (has(request, RequestFlags::AGAIN), !is_once(request));
+        let send = |message| Output::Send { link, message };
+        let forgotten = self.forgotten;
+        let Some(entry) = self.find(key) else {
+            if again && !harmless && forgotten {
+                must.wire.push(send(Self::refusal(key, RefusalCode::FORGOTTEN)));
+            } else {
+                self.admit(link, request, must);
+            }
+            return;
+        };
+        match (&entry.place, again || harmless) {
+            (Place::Over(message, _), _) => must.wire.push(send(message.clone())),
+            (Place::Waits(..), true) => {
+                entry.link = Some(link);
+                must.wire.push(send(self.position(key)));
+            }
+            (Place::Runs(job), _) if harmless && !entry.once => {
+                let job = *job;
+                entry.place = Place::Replaced(job);
+                entry.link = None;
+                if !core::mem::replace(&mut entry.told, true) {
+                    must.events.push(Event::Abandoned(job));
+                }
+                self.admit(link, request, must);
+            }
+            (Place::Runs(_), _) if again || entry.link.is_none() => {
+                entry.link = Some(link);
+                must.wire.push(send(Message::Executing(key.into())));
+            }
+            _ => must.wire.push(send(Self::refusal(key, RefusalCode::DUPLICATE))),
+        }
+    }
+
+    fn cancelled(&mut self, link: LinkId, key: RequestKey, must: &mut Must) {
+        let cancelled = Output::Send { link, message: Message::Cancelled(key.into()) };
+        let Some(entry) = self.find(key) else { return must.wire.push(cancelled) };
+        if entry.link != Some(link) {
+            return;
+        }
+        match entry.place {
+            Place::Waits(..) => {
+                self.entries.retain(|entry| entry.key != key || matches!(entry.place, Place::Replaced(_)));
+                must.wire.push(cancelled);
+            }
+            Place::Runs(job) if !core::mem::replace(&mut entry.told, true) => must.events.push(Event::Abandoned(job)),
+            _ => {}
+        }
+    }
+
+    fn gone(&mut self, link: LinkId, must: &mut Must) {
+        let gone = |entry: &Entry| entry.link == Some(link);
+        self.entries.retain(|entry| !(gone(entry) && matches!(entry.place, Place::Waits(..))));
+        let mut jobs = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| gone(entry)) {
+            if let Place::Runs(job) | Place::Replaced(job) = entry.place {
+                entry.link = None;
+                if !core::mem::replace(&mut entry.told, true) {
+                    jobs.push(job);
+                }
+            }
+        }
+        jobs.sort();
+        must.events.extend(jobs.into_iter().map(Event::Abandoned));
+    }
+
+    fn finished(&mut self, job: JobId, message: impl FnOnce(&Self, RequestKey) -> Message, must: &mut Must) {
+        let Some(at) = self.at(job) else { return };
+        let entry = self.entries.remove(at);
+        let message = message(self, entry.key);
+        must.wire.extend(entry.link.map(|link| Output::Send { link, message: message.clone() }));
+        if entry.once && matches!(entry.place, Place::Runs(_)) {
+            let until = self.now.saturating_add(self.config.remember);
+            self.entries.push(Entry { link: None, place: Place::Over(message, until), ..entry });
+            let most = self.config.limits.remembered;
+            while self.over().count() > most {
+                self.forget();
+            }
+        }
+        self.let_in(must);
+    }
+
+    fn over(&self) -> impl Iterator<Item = (usize, Instant)> {
+        let until = |entry: &Entry| if let Place::Over(_, until) = entry.place { Some(until) } else { None };
+        self.entries.iter().enumerate().filter_map(move |(at, entry)| Some((at, until(entry)?)))
+    }
+
+    /// The oldest end.
+    fn forget(&mut self) {
+        if let Some((at, _)) = self.oldest_end() {
+            let entry = self.entries.remove(at);
+            self.begun.retain(|begun| *begun != entry.key);
+            self.forgotten = true;
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let line = self.line().filter_map(|(_, entry)| if let Place::Waits(_, due) = entry.place { due } else { None });
+        line.chain(self.over().map(|(_, until)| until)).min()
+    }
+
+    fn time_is_up(&mut self, must: &mut Must) {
+        let mut late: Vec<(Instant, usize)> = self
+            .line()
+            .filter_map(|(at, entry)| if let Place::Waits(_, due) = entry.place { Some((due?, at)) } else { None })
+            .filter(|(due, _)| *due <= self.now)
+            .collect();
+        late.sort();
+        for (_, at) in &late {
+            let Entry { key, link, .. } = self.entries[*at];
+            let message = Self::refusal(key, RefusalCode::DEADLINE);
+            must.wire.extend(link.map(|link| Output::Send { link, message }));
+        }
+        let mut at = 0;
+        self.entries.retain(|_| {
+            at += 1;
+            !late.iter().any(|(_, late)| *late == at - 1)
+        });
+        while self.oldest_end().is_some_and(|(_, until)| until <= self.now) {
+            self.forget();
+        }
+    }
+
+    fn stop(&mut self, must: &mut Must) {
+        self.mode = Mode::Stopped;
+        while let Some(first) = self.first_in_line() {
+            let Entry { key, link, place: Place::Waits(request, _), .. } = self.entries.remove(first) else { return };
+            let read_only = has(&request, RequestFlags::READ_ONLY);
+            let message = self.defer(key, DeferKind::NO_SERVICE, read_only, None);
+            must.wire.extend(link.map(|link| Output::Send { link, message }));
+        }
+    }
+
+    /// What must come of an input that is not refused.
+    fn input(&mut self, now: Instant, input: &Input) -> Must {
+        let mut must = Must::default();
+        let now = self.now.max(now);
+        if *input == Input::Timeout && self.due().is_none_or(|due| now < due) {
+            return must;
+        }
+        self.now = now;
+        let extensions = Extensions::NONE;
+        match input.clone() {
+            Input::Message { link, message, .. } => match message {
+                Message::Request(request) => self.asked(link, &request, &mut must),
+                Message::Cancel(signal) => self.cancelled(link, signal.key, &mut must),
+                Message::Unknown { .. } => {}
+                _ => {
+                    must.wire.push(Output::Close(link));
+                    self.shut.push(link);
+                    self.shut.sort();
+                    if self.shut.len() > self.config.limits.outputs {
+                        self.shut.remove(0);
+                    }
+                    self.gone(link, &mut must);
+                }
+            },
+            Input::Closed(link) => {
+                self.shut.retain(|shut| *shut != link);
+                self.gone(link, &mut must);
+            }
+            Input::Data { job, bytes } => {
+                let entry = self.at(job).map(|at| &self.entries[at]);
+                if let Some((key, link)) = entry.and_then(|entry| Some((entry.key, entry.link?))) {
+                    must.wire.push(Output::Send { link, message: Message::Data(Data { key, bytes, extensions }) });
+                }
+            }
+            Input::End { job, status, text } => {
+                self.finished(job, |_, key| Message::End(End { key, status, text, extensions }), &mut must);
+            }
+            Input::Continue { job, next, read_only, .. } => {
+                let kind = DeferKind::CONTINUE;
+                self.finished(job, |model, key| model.defer(key, kind, read_only, Some(next)), &mut must);
+            }
+            Input::Refuse { job, code, text } => {
+                self.finished(job, |_, key| Message::Refused(Refused { key, code, text, extensions }), &mut must);
+            }
+            Input::Alternates(alternates) => self.config.alternates = alternates,
+            Input::Drain => self.mode = Mode::Draining,
+            Input::Serve => self.mode = Mode::Serving,
+            Input::Stop { .. } => self.stop(&mut must),
+            Input::Timeout => self.time_is_up(&mut must),
+        }
+        must
+    }
+
+    /// D4, D6, D10, D15 by what has come out.
+    fn check_properties(&mut self, input: &Input, outputs: &[Output]) -> Result<(), String> {
+        for output in outputs {
+            match output {
+                Output::Event(Event::Execute(job)) => {
+                    let once = !job.flags.intersects(RequestFlags::READ_ONLY | RequestFlags::IDEMPOTENT);
+                    if once && self.begun.contains(&job.key) {
+                        return broken("D6", format_args!("{:?} is carried out twice", job.key));
+                    }
+                    self.begun.extend(once.then_some(job.key));
+                }
+                Output::Send { message: Message::Defer(defer), .. } => {
+                    let random = match input {
+                        Input::Message { message: Message::Request(request), random, .. } => {
+                            let load = defer.kind == DeferKind::BUSY || defer.kind == DeferKind::PREFER_OTHER;
+                            if load && has(request, RequestFlags::PRIORITY) {
+                                return broken("D4", format_args!("{request:?} has priority: {defer:?}"));
+                            }
+                            *random
+                        }
+                        Input::Continue { random, .. } => *random,
+                        _ => continue,
+                    };
+                    // What is said again was put in order before.
+                    if defer.kind == DeferKind::CONTINUE && !matches!(input, Input::Continue { .. }) {
+                        continue;
+                    }
+                    let order: Vec<ServerUri> = defer.alternates.iter().map(|one| one.uri.clone()).collect();
+                    let mut list: Vec<ServerUri> = named(&self.config.alternates);
+                    list.retain(|uri| order.contains(uri));
+                    // (Who is named twice may be fit once.)
+                    if list.len() == order.len() {
+                        let known = self.orders.entry((random, list)).or_insert_with(|| order.clone());
+                        if *known != order {
+                            return broken("D15", format_args!("{random} gives {known:?} and {order:?}"));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reference<Server, Input> for ServerModel {
+    fn expect(&self, input: &Input) -> Option<Expected> {
+        Some(match input {
+            Input::Message { link, .. } if self.shut.contains(link) => Expected::Misuse,
+            Input::Message { message, .. } => match message {
+                Message::Request(_) | Message::Cancel(_) | Message::Unknown { .. } => Expected::Fine,
+                _ => Expected::Violation,
+            },
+            Input::Data { job, .. }
+            | Input::End { job, .. }
+            | Input::Continue { job, .. }
+            | Input::Refuse { job, .. }
+                if self.at(*job).is_none() =>
+            {
+                Expected::Misuse
+            }
+            Input::Alternates(list) if list.len() > self.config.limits.alternates => Expected::Misuse,
+            _ => Expected::Fine,
+        })
+    }
+
+    fn follow(&mut self, now: Instant, input: &Input, outputs: &[Output], machine: &Server) -> Result<(), String> {
+        self.check_properties(input, outputs)?;
+        let mut must = self.input(now, input);
+        let sort = |output: &Output| match output {
+            Output::Send { link, message } => Output::Send { link: *link, message: sorted(message) },
+            other => other.clone(),
+        };
+        let outputs: Vec<Output> = outputs.iter().map(sort).collect();
+        must.wire = must.wire.iter().map(sort).collect();
+        must.check(&outputs, as_event, property)?;
+        let got = (machine.poll_timeout(), machine.queued(), machine.running());
+        let should = (self.due(), self.waiting(), self.running());
+        if got != should {
+            return broken("5.3", format_args!("deadline, in line, running: {got:?}, not {should:?}"));
+        }
+        let (state, mode) = (std::format!("{:?}", machine.state()), std::format!("{:?}", self.mode));
+        if state != mode {
+            return broken("5.1", format_args!("it is {state}, not {mode}"));
+        }
+        let limits = &self.config.limits;
+        if self.over().count() > limits.remembered || self.waiting() > limits.queue {
+            return broken("D13", format_args!("more is kept than may be"));
+        }
+        Ok(())
+    }
+
+    fn at_rest(&self, machine: &Server) -> Result<(), String> {
+        let left = (machine.queued(), machine.running(), self.entries.len());
+        if left != (0, 0, 0) {
+            return broken("5.3", format_args!("something is left: {left:?}"));
+        }
+        Ok(())
+    }
+}
+
+fn as_event(output: &Output) -> Option<&Event> {
+    if let Output::Event(event) = output { Some(event) } else { None }
+}
+
+/// The property that a difference is about.
+fn property(difference: Result<&Output, &Event>) -> &'static str {
+    match difference {
+        Ok(Output::Send { message: Message::Defer(_), .. }) => "D4, D10",
+        Ok(Output::Send { message: Message::Cancelled(_), .. }) => "D12",
+        Err(Event::Execute(_)) => "D6, D11",
+        Err(Event::Abandoned(_)) => "D12",
+        _ => "5.2",
+    }
+}
