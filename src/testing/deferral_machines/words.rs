@@ -1,7 +1,7 @@
 //! What is said in trials, by number.
 
 use crate::deferral::message::{Alternate, Command, CommandName, Defer, Message, RequestKey};
-use crate::deferral::{DeferKind, RequestId, ServerAbilities, ServerId, ServerUri};
+use crate::deferral::{DeferKind, RequestFlags, RequestId, ServerAbilities, ServerId, ServerUri};
 use crate::frame::{Extensions, Text};
 use crate::testing::Rng;
 use bytes::Bytes;
@@ -59,6 +59,11 @@ pub(super) fn alternate(rng: &mut Rng) -> Alternate {
     }
 }
 
+/// What is said of a next command: what counts, and what does not.
+fn next_flags(shape: u8) -> RequestFlags {
+    RequestFlags::from_bits_retain([0, 2, 4, 0x8009][usize::from(shape / 3 % 4)])
+}
+
 /// A deferral of this kind; `shape` says what is in it.
 pub(super) fn defer(key: RequestKey, kind: DeferKind, shape: u8) -> Defer {
     let mut rng = Rng::new(u64::from(shape) << 8 | u64::from(kind.0));
@@ -80,6 +85,7 @@ pub(super) fn defer(key: RequestKey, kind: DeferKind, shape: u8) -> Defer {
         receipt: Bytes::from(std::vec![shape; usize::from(shape % 3)]),
         alternates: (0..names).map(|_| alternate(&mut rng)).collect(),
         next: (kind == DeferKind::CONTINUE).then(|| command(shape)),
+        next_flags: if kind == DeferKind::CONTINUE { next_flags(shape) } else { RequestFlags::empty() },
         extensions: Extensions::NONE,
     }
 }

@@ -127,7 +127,7 @@ impl ClientSubject {
     fn peer(&mut self, number: u8) -> Peer {
         if number < 240 {
             let memory = [None, Some(0), Some(1), Some(1)][usize::from(number / 5 % 4)];
-            self.peer = Peer { id: server_id(number % 5), memory };
+            self.peer = Peer { id: server_id(number % 5), memory, max_body: None };
         }
         self.peer
     }

@@ -386,7 +386,7 @@ impl ClientModel {
             | is(RequestFlags::READ_ONLY, self.task.read_only)
             | is(RequestFlags::IDEMPOTENT, self.task.idempotent)
             | is(RequestFlags::AGAIN, again.is_some());
-        let origin = |one: &ServerUri| (String::from(one.scheme()), one.host(), one.port());
+        let origin = |one: &ServerUri| (String::from(one.scheme()), String::from(one.host()), one.port());
         let own = self.task.servers.iter().any(|one| origin(one) == origin(&uri));
         let deadline = self.task.deadline.map_or(0, |time| time.as_millis().clamp(1, u128::from(u32::MAX)));
         let known = self.get(&uri);

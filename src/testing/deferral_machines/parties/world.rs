@@ -145,6 +145,7 @@ impl Parties {
             let peer = Peer {
                 id: super::super::words::server_id(if known { id } else { 0 }),
                 memory: (!choices.one_in(3)).then_some(0),
+                max_body: None,
             };
             let server = Server::new(config.clone());
             Host { server, config, peer, life: 0, down: false, stopped: false, jobs: Vec::new() }

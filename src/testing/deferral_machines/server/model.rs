@@ -158,6 +158,7 @@ impl ServerModel {
             retry_after_ms: self.config.retry_after.filter(|_| busy).map(millis),
             receipt: self.config.receipt.clone(),
             alternates: self.fit(read_only),
+            next_flags: if next.is_some() && read_only { RequestFlags::READ_ONLY } else { RequestFlags::empty() },
             next,
             extensions: Extensions::NONE,
         }))
@@ -188,7 +189,9 @@ impl ServerModel {
         let send = |message| Output::Send { link, message };
         let kind = match (able, priority) {
             (false, _) => Some(DeferKind::NO_SERVICE),
-            (true, false) if self.mode == Mode::Draining || prefers => Some(DeferKind::PREFER_OTHER),
+            (true, false) if self.mode == Mode::Draining || prefers => {
+                Some(if room { DeferKind::PREFER_OTHER } else { DeferKind::BUSY })
+            }
             (true, false) if !room && (full || (long && others)) => Some(DeferKind::BUSY),
             _ => None,
         };
@@ -278,7 +281,7 @@ impl ServerModel {
 
     fn cancelled(&mut self, link: LinkId, key: RequestKey, must: &mut Must) {
         let cancelled = Output::Send { link, message: Message::Cancelled(key.into()) };
-        let Some(entry) = self.find(key) else { return must.wire.push(cancelled) };
+        let Some(entry) = self.find(key) else { return };
         if entry.link != Some(link) {
             return;
         }

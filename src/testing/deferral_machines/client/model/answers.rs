@@ -50,6 +50,9 @@ impl ClientModel {
             return self.end(Outcome::Failed(Failure::ContinuedTooOften, report), must);
         }
         (self.command, self.key.epoch) = (next.clone(), epoch);
+        // What the server says of it counts, and what the task says no longer does.
+        let said = |flag| defer.next_flags.contains(flag);
+        (self.task.read_only, self.task.idempotent) = (said(RequestFlags::READ_ONLY), said(RequestFlags::IDEMPOTENT));
         self.priority = self.priority && self.config.keep_priority;
         must.wire.push(Output::Close(link));
         self.asked = None;
