@@ -82,15 +82,13 @@ pub struct ClientSubject {
 }
 
 fn config(choices: &mut Choices<'_>) -> Config {
-    let mut config = Config::default();
-    let mut policy = Policy::default();
-    policy.hosts = match choices.below(6) {
+    let hosts = match choices.below(6) {
         0..=3 => Hosts::Any,
         4 => Hosts::Known,
         _ => Hosts::Listed(Vec::from([".x.org".into(), "b".into(), "127.0.0.1".into()])),
     };
-    (policy.weaker, policy.local) = (choices.one_in(4), choices.one_in(4));
-    config.policy = policy;
+    let policy = Policy { hosts, weaker: choices.one_in(4), local: choices.one_in(4) };
+    let mut config = Config { policy, ..Config::default() };
     (config.wait_unasked, config.keep_priority) = (choices.one_in(4), choices.one_in(4));
     if choices.one_in(3) {
         let mut time = || Duration::from_millis(u64::from(choices.byte()) * 16);
@@ -153,7 +151,7 @@ impl ClientSubject {
             9 => Message::Queued(Queued {
                 key,
                 position: shape.into(),
-                estimate_ms: (shape % 2 == 0).then(|| shape.into()),
+                estimate_ms: shape.is_multiple_of(2).then(|| shape.into()),
                 extensions,
             }),
             10 => Message::Executing(key.into()),
@@ -161,9 +159,9 @@ impl ClientSubject {
             12 => Message::End(End { key, status, text, extensions }),
             13 => Message::Cancelled(key.into()),
             14 | 15 => Message::Refused(Refused { key, code: RefusalCode(u16::from(shape % 8)), text, extensions }),
-            16 if shape % 2 == 0 => Message::Request(Box::new(Request::new(key, command(shape)))),
+            16 if shape.is_multiple_of(2) => Message::Request(Box::new(Request::new(key, command(shape)))),
             16 => Message::Cancel(key.into()),
-            _ if shape % 2 == 0 => Message::Unknown { kind: MessageKind(shape | 0x40), body: Bytes::new() },
+            _ if shape.is_multiple_of(2) => Message::Unknown { kind: MessageKind(shape | 0x40), body: Bytes::new() },
             _ => Message::End(End { key: RequestKey { epoch: key.epoch + 1, ..key }, status, text, extensions }),
         }
     }

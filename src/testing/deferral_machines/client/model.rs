@@ -408,25 +408,6 @@ impl ClientModel {
         self.wait(self.config.answer_timeout);
     }
 
-    /// Whether a message breaks the protocol where the client stands.
-    fn violates(&self, message: &Message) -> bool {
-        let running = self.place == Place::Executing;
-        let cancelling = self.asked.as_ref().is_some_and(|asked| asked.cancel.is_some());
-        if message.key() != Some(self.key) {
-            return false;
-        }
-        match message {
-            Message::Queued(_) | Message::Executing(_) => running,
-            Message::Cancelled(_) => running || !cancelling,
-            Message::Request(_) | Message::Cancel(_) => true,
-            Message::Defer(defer) => {
-                let goes_on = defer.kind == DeferKind::CONTINUE;
-                goes_on != defer.next.is_some() || (running && !goes_on)
-            }
-            _ => false,
-        }
-    }
-
     fn heard(&mut self, asked: Asked, message: &Message, must: &mut Must) {
         if message.key() != Some(self.key) {
             return;

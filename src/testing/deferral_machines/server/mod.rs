@@ -105,8 +105,7 @@ pub struct ServerSubject {
 }
 
 fn config(choices: &mut Choices<'_>) -> Config {
-    let mut config = Config::default();
-    config.id = server_id(*choices.pick(&[1, 0]));
+    let mut config = Config { id: server_id(*choices.pick(&[1, 0])), ..Config::default() };
     let abilities = *choices.pick(&[3, 3, 3, 1, 2, 0, 0x83]);
     config.abilities = ServerAbilities::from_bits_retain(abilities);
     config.slots = *choices.pick(&[1, 2, 0, 3]);

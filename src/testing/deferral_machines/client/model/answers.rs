@@ -1,8 +1,27 @@
-//! What follows from a deferral, from a beginning, and from a lost link.
+//! What breaks the protocol; what follows from a deferral, from a beginning, and from a lost link.
 
 use super::*;
 
 impl ClientModel {
+    /// Whether a message breaks the protocol where the client stands.
+    pub(super) fn violates(&self, message: &Message) -> bool {
+        let running = self.place == Place::Executing;
+        let cancelling = self.asked.as_ref().is_some_and(|asked| asked.cancel.is_some());
+        if message.key() != Some(self.key) {
+            return false;
+        }
+        match message {
+            Message::Queued(_) | Message::Executing(_) => running,
+            Message::Cancelled(_) => running || !cancelling,
+            Message::Request(_) | Message::Cancel(_) => true,
+            Message::Defer(defer) => {
+                let goes_on = defer.kind == DeferKind::CONTINUE;
+                goes_on != defer.next.is_some() || (running && !goes_on)
+            }
+            _ => false,
+        }
+    }
+
     /// From here on nobody else is asked.
     pub(super) fn runs(&mut self, asked: &Asked, must: &mut Must) {
         if self.place == Place::Executing {

@@ -147,7 +147,7 @@ impl ClientModel {
                         return broken("D6", format_args!("{:?} has it, and {uri} is asked", history.unknown));
                     }
                     let own = self.task.servers.iter().any(|own| own.same_origin(uri));
-                    if !request.credentials.is_empty() != own {
+                    if request.credentials.is_empty() == own {
                         return broken("D8", format_args!("{uri} is shown credentials, or not: {own}"));
                     }
                     history.open = Some((*link, epoch));
