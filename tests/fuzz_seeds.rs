@@ -160,7 +160,6 @@ fn seeds_get_far() {
         ("frame_link", "Ready", "Violated"),
         ("frame_link", "Ready", "Closed"),
         ("deferral_client", "Executing", "AllBusy"),
-        ("deferral_client", "Executing", "Paused"),
         ("deferral_client", "Queued", "Paused"),
         ("deferral_client", "Asking", "Paused"),
         ("deferral_client", "Pausing", "Next"),

@@ -253,6 +253,10 @@ pub(crate) fn walk(mut client: Client, names: &[ServerUri], servers: &mut impl S
                     }
                     contact.executing |=
                         ours && matches!(message, Message::Executing(_) | Message::Data(_) | Message::End(_));
+                    // An application may refuse what it has only now looked at: then it was not carried out.
+                    let not_done = |code| ![RefusalCode::FORGOTTEN, RefusalCode::DUPLICATE].contains(&code);
+                    contact.executing &=
+                        !matches!(&message, Message::Refused(refused) if ours && not_done(refused.code));
                     contact.settled |= ours
                         && match &message {
                             Message::End(_) | Message::Defer(_) | Message::Cancelled(_) => true,

@@ -24,14 +24,19 @@ fn each_row() {
 
 #[test]
 fn who_drains_sends_on_all_that_have_no_priority() {
+    // Who has nothing to do prefers others; who has is busy.
+    for (waiting, kind) in [(None, DeferKind::PREFER_OTHER), (Some(1), DeferKind::BUSY)] {
+        let mut bench = waiting.map_or_else(|| Bench::new(config()), |count| Bench::with_line(config(), count));
+        bench.fine(Input::Drain);
+        for (flags, able) in [(PLAIN, &["rw", "x"][..]), (READ, &["r", "rw", "x"])] {
+            bench.asks(TWO, request(20, flags));
+            let defer = bench.defers();
+            assert_eq!(defer.kind, kind);
+            assert_eq!(names(&defer.alternates), able);
+        }
+    }
     let mut bench = Bench::with_line(config(), 1);
     bench.fine(Input::Drain);
-    for (flags, able) in [(PLAIN, &["rw", "x"][..]), (READ, &["r", "rw", "x"])] {
-        bench.asks(TWO, request(20, flags));
-        let defer = bench.defers();
-        assert_eq!(defer.kind, DeferKind::PREFER_OTHER);
-        assert_eq!(names(&defer.alternates), able);
-    }
     bench.asks(TWO, request(20, PRIORITY));
     assert_eq!(bench.says(), [(TWO, queued(20, 1, 2000))]);
     // Who is here already is served.
