@@ -261,7 +261,14 @@ pub(crate) fn walk(mut client: Client, names: &[ServerUri], servers: &mut impl S
                         && match &message {
                             Message::End(_) | Message::Defer(_) | Message::Cancelled(_) => true,
                             // That says that it does not know.
-                            Message::Refused(refused) => refused.code != RefusalCode::FORGOTTEN,
+                            Message::Refused(refused) => match refused.code {
+                                RefusalCode::FORGOTTEN => false,
+                                // It is still busy with it, for somebody who is gone.
+                                RefusalCode::DUPLICATE => contact.request.as_ref().is_none_or(|request| {
+                                    !request.flags.intersects(RequestFlags::READ_ONLY | RequestFlags::IDEMPOTENT)
+                                }),
+                                _ => true,
+                            },
                             _ => false,
                         };
                     Input::Message { link, message }

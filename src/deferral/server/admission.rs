@@ -30,10 +30,12 @@ impl Server {
                 let alternates = self.alternates(read_only, random);
                 let defer = self.defer(key, kind, alternates);
                 self.send(link, Message::Defer(Box::new(defer)));
+                self.sent_on(&request);
             }
             Verdict::Refuse(code) => {
                 let refused = Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE };
                 self.send(link, Message::Refused(refused));
+                self.sent_on(&request);
             }
         }
     }
@@ -158,6 +160,7 @@ impl Server {
             // Its timeout may be due and not have come yet.
             if deadline.is_some_and(|deadline| deadline <= self.now) {
                 self.refuse(link, request.key, RefusalCode::DEADLINE);
+                self.sent_on(&request);
             } else {
                 self.execute(link, *request);
             }

@@ -127,6 +127,15 @@ impl Server {
             // It may have been carried out, and nobody knows any more.
             None if again && !harmless && self.has_forgotten => self.refuse(link, key, RefusalCode::FORGOTTEN),
             None => self.admit(link, request, random),
+            Some(&Fate::SentOn { priority }) => {
+                if again || (request.flags.contains(RequestFlags::PRIORITY) && !priority) {
+                    self.known.remove(&key);
+                    self.forget.retain(|(_, other)| *other != key);
+                    self.admit(link, request, random);
+                } else {
+                    self.refuse(link, key, RefusalCode::DUPLICATE);
+                }
+            }
             Some(Fate::Ended(message)) => {
                 let message = message.clone();
                 self.send(link, message);
@@ -180,7 +189,9 @@ impl Server {
             // Before it was carried out: it never will be.
             Some(&Fate::Waits(place)) => {
                 if self.queue.get(&place).is_some_and(|waiting| waiting.link == link) {
-                    self.take(place);
+                    if let Some(waiting) = self.take(place) {
+                        self.sent_on(&waiting.request);
+                    }
                     self.send(link, Message::Cancelled(key.into()));
                 }
             }
@@ -194,7 +205,7 @@ impl Server {
                 }
             }
             // It has had its answer, before the cancel came. That it was not carried out would not be known.
-            Some(Fate::Ended(_)) | None => {}
+            Some(Fate::Ended(_) | Fate::SentOn { .. }) | None => {}
         }
     }
 
@@ -214,13 +225,21 @@ impl Server {
         if self.known.get(&key) == Some(&Fate::Runs(job)) {
             self.known.remove(&key);
             if once {
-                self.remember(key, message);
+                self.remember(key, Fate::Ended(message));
             }
         }
         self.let_in();
     }
 
-    fn remember(&mut self, key: RequestKey, message: Message) {
+    /// A request leaves that was not carried out.
+    pub(super) fn sent_on(&mut self, request: &Request) {
+        if request.flags.contains(RequestFlags::AGAIN) && !is_harmless(request) {
+            let priority = request.flags.contains(RequestFlags::PRIORITY);
+            self.remember(request.key, Fate::SentOn { priority });
+        }
+    }
+
+    fn remember(&mut self, key: RequestKey, fate: Fate) {
         let limit = self.config.limits.remembered;
         if limit == 0 {
             self.has_forgotten = true;
@@ -229,7 +248,7 @@ impl Server {
         while self.forget.len() >= limit {
             self.forget_first();
         }
-        self.known.insert(key, Fate::Ended(message));
+        self.known.insert(key, fate);
         self.forget.push_back((self.now.saturating_add(self.config.remember), key));
     }
 
@@ -245,7 +264,9 @@ impl Server {
         let gone: Vec<Place> =
             self.queue.iter().filter(|(_, waiting)| waiting.link == link).map(|(place, _)| *place).collect();
         for place in gone {
-            self.take(place);
+            if let Some(waiting) = self.take(place) {
+                self.sent_on(&waiting.request);
+            }
         }
         let wanted = |running: &Running| running.link == Some(link);
         let jobs: Vec<JobId> =
@@ -264,6 +285,7 @@ impl Server {
             let alternates = self.alternates(read_only, random.wrapping_add(place.0));
             let defer = self.defer(request.key, DeferKind::NO_SERVICE, alternates);
             self.send(link, Message::Defer(Box::new(defer)));
+            self.sent_on(&request);
         }
     }
 
@@ -275,6 +297,7 @@ impl Server {
             self.deadlines.remove(&(at, place));
             if let Some(Waiting { link, request, .. }) = self.take(place) {
                 self.refuse(link, request.key, RefusalCode::DEADLINE);
+                self.sent_on(&request);
             }
         }
         while self.forget.front().is_some_and(|(at, _)| *at <= self.now) {

@@ -206,3 +206,34 @@ fn what_was_sent_on_is_not_remembered() {
     bench.asks(ONE, request(1, PRIORITY));
     assert_eq!(bench.says(), [(ONE, queued(1, 0, 1000))]);
 }
+
+#[test]
+fn a_copy_that_comes_late_is_not_carried_out() {
+    for (flags, later) in [(PLAIN, PRIORITY), (PRIORITY, PRIORITY)] {
+        // It comes again on another link before it has come at all, and is sent on.
+        let abilities = ServerAbilities::READ;
+        let mut bench = Bench::new(Config { abilities, ..config() });
+        bench.asks(TWO, request(1, AGAIN | flags));
+        bench.defers();
+        // What was under way on the lost link comes all the same: somebody else has it by now.
+        bench.asks(ONE, request(1, flags));
+        assert_eq!(bench.says(), [(ONE, refused(1, RefusalCode::DUPLICATE))]);
+        // Who has been round the block may come back, if it had not been before.
+        bench.asks(TWO, request(1, later));
+        let again = bench.says();
+        assert_eq!(matches!(again[0].1, Message::Defer(_)), flags == PLAIN, "{again:?}");
+        // And it is forgotten in time.
+        bench.passes(Config::default().remember);
+        bench.fine(Input::Timeout);
+        bench.asks(ONE, request(1, PLAIN));
+        bench.defers();
+    }
+    // Nor if it has waited in line, and was called off there.
+    let mut bench = Bench::with_line(alone(), 0);
+    bench.asks(TWO, request(1, AGAIN));
+    bench.drain();
+    bench.cancels(TWO, 1);
+    assert_eq!(bench.says(), [(TWO, cancelled(1))]);
+    bench.asks(ONE, request(1, PLAIN));
+    assert_eq!(bench.says(), [(ONE, refused(1, RefusalCode::DUPLICATE))]);
+}

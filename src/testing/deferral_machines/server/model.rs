@@ -26,6 +26,8 @@ enum Place {
     /// It runs, and has begun anew meanwhile.
     Replaced(JobId),
     Over(Message, Instant),
+    /// It came again and was not carried out, with or without priority.
+    SentOn(bool, Instant),
 }
 
 /// A request that was not sent on.
@@ -199,10 +201,12 @@ impl ServerModel {
         };
         if let Some(kind) = kind {
             must.wire.push(send(self.defer(key, kind, read_only, None)));
+            self.sends_on(request);
         } else if room {
             self.begin(Some(link), request, must);
         } else if full {
             must.wire.push(send(Self::refusal(key, RefusalCode::OVERLOADED)));
+            self.sends_on(request);
         } else {
             let wait = Duration::from_millis(request.deadline_ms.into());
             let due = (request.deadline_ms > 0).then(|| self.now.saturating_add(wait));
@@ -239,6 +243,7 @@ impl ServerModel {
             if due.is_some_and(|due| due <= self.now) {
                 let message = Self::refusal(key, RefusalCode::DEADLINE);
                 must.wire.extend(link.map(|link| Output::Send { link, message }));
+                self.sends_on(&request);
             } else {
                 self.begin(link, &request, must);
             }
@@ -258,6 +263,13 @@ impl ServerModel {
             }
             return;
         };
+        if let Place::SentOn(before, _) = entry.place {
+            if again || (has(request, RequestFlags::PRIORITY) && !before) {
+                self.entries.retain(|entry| entry.key != key || matches!(entry.place, Place::Replaced(_)));
+                return self.admit(link, request, must);
+            }
+            return must.wire.push(send(Self::refusal(key, RefusalCode::DUPLICATE)));
+        }
         match (&entry.place, again || harmless) {
             (Place::Over(message, _), _) => must.wire.push(send(message.clone())),
             (Place::Waits(..), true) => {
@@ -287,19 +299,35 @@ impl ServerModel {
         if entry.link != Some(link) {
             return;
         }
-        match entry.place {
-            Place::Waits(..) => {
+        match &entry.place {
+            Place::Waits(request, _) => {
+                let request = request.clone();
                 self.entries.retain(|entry| entry.key != key || matches!(entry.place, Place::Replaced(_)));
                 must.wire.push(cancelled);
+                self.sends_on(&request);
             }
-            Place::Runs(job) if !core::mem::replace(&mut entry.told, true) => must.events.push(Event::Abandoned(job)),
+            &Place::Runs(job) if !core::mem::replace(&mut entry.told, true) => must.events.push(Event::Abandoned(job)),
             _ => {}
         }
     }
 
+    /// Takes out of the line all that `goes` says, in order.
+    fn leave_line(&mut self, goes: impl Fn(&Entry) -> bool) -> Vec<(Option<LinkId>, Box<Request>)> {
+        let mut left = Vec::new();
+        self.entries.retain(|entry| match &entry.place {
+            Place::Waits(request, _) if goes(entry) => {
+                left.push((entry.link, request.clone()));
+                false
+            }
+            _ => true,
+        });
+        left
+    }
+
     fn gone(&mut self, link: LinkId, must: &mut Must) {
         let gone = |entry: &Entry| entry.link == Some(link);
-        self.entries.retain(|entry| !(gone(entry) && matches!(entry.place, Place::Waits(..))));
+        let left = self.leave_line(gone);
+        left.iter().for_each(|(_, request)| self.sends_on(request));
         let mut jobs = Vec::new();
         for entry in self.entries.iter_mut().filter(|entry| gone(entry)) {
             if let Place::Runs(job) | Place::Replaced(job) = entry.place {
@@ -320,17 +348,32 @@ impl ServerModel {
         must.wire.extend(entry.link.map(|link| Output::Send { link, message: message.clone() }));
         if entry.once && matches!(entry.place, Place::Runs(_)) {
             let until = self.now.saturating_add(self.config.remember);
-            self.entries.push(Entry { link: None, place: Place::Over(message, until), ..entry });
-            let most = self.config.limits.remembered;
-            while self.over().count() > most {
-                self.forget();
-            }
+            self.keeps(Entry { link: None, place: Place::Over(message, until), ..entry });
         }
         self.let_in(must);
     }
 
+    fn keeps(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        while self.over().count() > self.config.limits.remembered {
+            self.forget();
+        }
+    }
+
+    /// One that is not carried out here, and may still come on a link that was lost.
+    fn sends_on(&mut self, request: &Request) {
+        if has(request, RequestFlags::AGAIN) && is_once(request) {
+            let until = self.now.saturating_add(self.config.remember);
+            let place = Place::SentOn(has(request, RequestFlags::PRIORITY), until);
+            self.keeps(Entry { key: request.key, once: true, link: None, told: false, place });
+        }
+    }
+
     fn over(&self) -> impl Iterator<Item = (usize, Instant)> {
-        let until = |entry: &Entry| if let Place::Over(_, until) = entry.place { Some(until) } else { None };
+        let until = |entry: &Entry| match entry.place {
+            Place::Over(_, until) | Place::SentOn(_, until) => Some(until),
+            _ => None,
+        };
         self.entries.iter().enumerate().filter_map(move |(at, entry)| Some((at, until(entry)?)))
     }
 
@@ -355,16 +398,23 @@ impl ServerModel {
             .filter(|(due, _)| *due <= self.now)
             .collect();
         late.sort();
-        for (_, at) in &late {
-            let Entry { key, link, .. } = self.entries[*at];
-            let message = Self::refusal(key, RefusalCode::DEADLINE);
-            must.wire.extend(link.map(|link| Output::Send { link, message }));
-        }
+        let requests: Vec<(Option<LinkId>, Box<Request>)> = late
+            .iter()
+            .filter_map(|(_, at)| match &self.entries[*at] {
+                Entry { link, place: Place::Waits(request, _), .. } => Some((*link, request.clone())),
+                _ => None,
+            })
+            .collect();
         let mut at = 0;
         self.entries.retain(|_| {
             at += 1;
             !late.iter().any(|(_, late)| *late == at - 1)
         });
+        for (link, request) in requests {
+            let message = Self::refusal(request.key, RefusalCode::DEADLINE);
+            must.wire.extend(link.map(|link| Output::Send { link, message }));
+            self.sends_on(&request);
+        }
         while self.oldest_end().is_some_and(|(_, until)| until <= self.now) {
             self.forget();
         }
@@ -377,6 +427,7 @@ impl ServerModel {
             let read_only = has(&request, RequestFlags::READ_ONLY);
             let message = self.defer(key, DeferKind::NO_SERVICE, read_only, None);
             must.wire.extend(link.map(|link| Output::Send { link, message }));
+            self.sends_on(&request);
         }
     }
 
