@@ -15,6 +15,8 @@
 mod pass;
 #[path = "peers/deferral/mod.rs"]
 mod peers;
+#[path = "deferral/walk.rs"]
+mod walk;
 
 use ::handover::deferral::message::{Alternate, Command, CommandName, Defer, Message, Request, RequestKey};
 use ::handover::deferral::{DeferKind, RequestFlags, RequestId, ServerAbilities, ServerId};

@@ -303,6 +303,11 @@ impl core::fmt::Debug for Defer {
     }
 }
 
+impl Defer {
+    /// Most bytes of a receipt.
+    pub const MAX_RECEIPT: usize = 64;
+}
+
 /// A server that may be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

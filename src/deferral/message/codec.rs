@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// Most bytes of a receipt.
-const RECEIPT: usize = 64;
+const RECEIPT: usize = Defer::MAX_RECEIPT;
 /// Most alternates of one deferral.
 const ALTERNATES: usize = 32;
 /// Bytes of an alternate without its URI.

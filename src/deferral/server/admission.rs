@@ -104,7 +104,7 @@ impl Server {
             queue_length: u32::try_from(self.queue.len()).ok().filter(|_| busy),
             estimate_ms: busy.then(|| milliseconds(self.estimate(self.queue.len()))),
             retry_after_ms: self.config.retry_after.filter(|_| busy).map(milliseconds),
-            receipt: self.config.receipt.clone(),
+            receipt: self.config.receipt.slice(..self.config.receipt.len().min(Defer::MAX_RECEIPT)),
             alternates,
             next: None,
             next_flags: RequestFlags::empty(),

@@ -32,7 +32,8 @@ pub struct Config {
     pub prefer_readers: bool,
     /// How long a busy server wants to be left alone by whom it sends on. Default `None`: it does not say.
     pub retry_after: Option<Duration>,
-    /// What whom it sends on is to show elsewhere, as a sign that it was here; at most 64 bytes. Default: nothing.
+    /// What whom it sends on is to show elsewhere, as a sign that it was here; at most 64 bytes, more is cut off. Default:
+    /// nothing.
     pub receipt: Bytes,
     /// How long the end of a request is remembered, to say it again. Requests that change nothing, or may be carried out
     /// more than once, are not remembered. Default 10 minutes.
@@ -184,8 +185,9 @@ pub enum Output {
 pub enum Event {
     /// Carry this out. It is to be [ended](Input::End), [continued](Input::Continue) or [refused](Input::Refuse) once.
     Execute(Box<Job>),
-    /// The client of a job wants it no longer, or has gone. The job goes on, and how it ends is remembered all the same;
-    /// one that cannot change anything may be ended at once.
+    /// The client of a job has gone, or has said that it wants it no longer (which may have been for want of patience: if
+    /// it still listens, it takes what comes). The job goes on, and how it ends is remembered all the same; one that
+    /// cannot change anything may be ended at once, with a status that says so.
     Abandoned(JobId),
 }
 

@@ -116,9 +116,9 @@ fn each_row() {
             (State::Pausing, event) => {
                 let mut bench = Bench::at(State::Pausing);
                 if event == TableEvent::Next {
-                    bench.due()
+                    bench.due();
                 } else {
-                    bench.fine(Input::Cancel)
+                    bench.fine(Input::Cancel);
                 }
                 bench
             }

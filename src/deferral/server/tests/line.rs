@@ -245,7 +245,7 @@ fn nothing_that_is_secret_or_the_applications_is_shown() {
     let mut bench = Bench::at_work(alone());
     let whole = Request { credentials: secret.clone(), receipt: secret.clone(), ..request(1, PLAIN) };
     let mut shown = Vec::new();
-    bench.asks(ONE, whole.clone());
+    bench.asks(ONE, whole);
     bench.asks(TWO, request(2, PLAIN));
     shown.push(alloc::format!("{:?}", bench.server));
     bench.ends(1);
