@@ -47,6 +47,35 @@ fn codecs_carry_a_whole_link() {
 }
 
 #[test]
+fn repmgr_codecs_carry_a_handshake_and_a_request() {
+    use handover::limits::RepmgrLimits;
+    use handover::repmgr::handshake::{Handshake, Parameters, Proposal, VersionRange};
+    use handover::repmgr::message::{AppMessage, Message, Wanted};
+    use handover::repmgr::stream::{MessageStream, Side};
+    use handover::repmgr::{Host, Segments};
+
+    let mut stream = MessageStream::new(Side::Dialler, VersionRange::CHANNELS, &RepmgrLimits::DEFAULT);
+    let host = Host::new("here").unwrap();
+    let request = AppMessage::request(Segments::one("balance?"), Wanted { tag: 3, bulk: false, limit: None });
+    let sent: [Message; 3] = [
+        Handshake::from(Proposal::new(host.clone(), 5000, 0, VersionRange::CHANNELS)).into(),
+        Handshake::from(Parameters::channel(host, 5000)).into(),
+        request.into(),
+    ];
+    let mut bytes = BytesMut::new();
+    for message in sent.clone() {
+        stream.encode(message, &mut bytes).unwrap();
+    }
+    for message in sent {
+        assert_eq!(stream.decode(&mut bytes).unwrap(), Some(message));
+    }
+    assert_eq!(stream.decode(&mut bytes).unwrap(), None);
+    // An error of the codec is an error of the stream.
+    bytes.extend_from_slice(&[0; 9]);
+    assert!(stream.decode(&mut bytes).unwrap_err().to_string().contains("Header.type"));
+}
+
+#[test]
 fn tds5_codecs_carry_a_login_and_a_migration() {
     use handover::tds5::PacketType;
     use handover::tds5::connection::{ClientConnection, Item, ServerConnection};

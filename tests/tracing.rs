@@ -51,6 +51,7 @@ impl tracing::Subscriber for Log {
 fn spans_and_transitions_are_traced_without_secrets() {
     spice();
     tds5();
+    repmgr();
 }
 
 /// A login, its answer, and the machines of both ends.
@@ -111,6 +112,47 @@ fn spice() {
     assert_eq!(lines.iter().filter(|line| *line == "span link").count(), 2, "{text}");
     for expected in ["machine=\"spice client\"", "from=\"Offline\"", "event=\"Connect\"", "to=\"Opening\""] {
         assert_eq!(lines.iter().filter(|line| *line == expected).count(), 1, "{expected} in {text}");
+    }
+    assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");
+}
+
+/// A message from one site to another.
+fn repmgr() {
+    use handover::repmgr::channel::{MessageId, To};
+    use handover::repmgr::endpoint::{ChannelId, SiteCommand, SiteConfig, SiteEndpoint, SiteOutput};
+    use handover::repmgr::{Segments, SiteAddress};
+
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        let now = Instant::ZERO;
+        let (mut here, mut there) =
+            (SiteEndpoint::new(SiteConfig::default()), SiteEndpoint::new(SiteConfig::default()));
+        let (channel, to) = (ChannelId(1), To::Site(SiteAddress::new("there", 5000).unwrap()));
+        here.command(now, SiteCommand::OpenChannel { channel, to }).unwrap();
+        let (id, segments) = (MessageId(1), Segments::one("0123456789abcdef"));
+        here.command(now, SiteCommand::Send { channel, id, segments }).unwrap();
+        let Some(SiteOutput::Dial { link, .. }) = here.poll_output() else { panic!("a link is wanted") };
+        let accepted = there.accept(now);
+        here.connected(now, link).unwrap();
+        loop {
+            if let Some(output) = here.poll_output() {
+                if let SiteOutput::Transmit { bytes, .. } = output {
+                    there.received(now, accepted, &bytes).unwrap();
+                }
+            } else if let Some(output) = there.poll_output() {
+                if let SiteOutput::Transmit { bytes, .. } = output {
+                    here.received(now, link, &bytes).unwrap();
+                }
+            } else {
+                break;
+            }
+        }
+    });
+    let lines = log.0.lock().unwrap();
+    let text = lines.join("\n");
+    assert_eq!(lines.iter().filter(|line| *line == "span link").count(), 2, "{text}");
+    for expected in ["machine=\"repmgr channel\"", "machine=\"repmgr connection\"", "to=\"Ready\""] {
+        assert!(lines.iter().any(|line| line == expected), "{expected} in {text}");
     }
     assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");
 }

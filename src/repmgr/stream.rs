@@ -275,5 +275,27 @@ impl StreamDecode for MessageStream {
     }
 }
 
+#[cfg(feature = "tokio-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio-util")))]
+impl tokio_util::codec::Decoder for MessageStream {
+    type Item = Message;
+    type Error = crate::wire::CodecError;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Message>, Self::Error> {
+        Ok(self.decode_next(src)?)
+    }
+}
+
+/// Messages know how they are written: which direction is read makes no difference to it.
+#[cfg(feature = "tokio-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio-util")))]
+impl tokio_util::codec::Encoder<Message> for MessageStream {
+    type Error = crate::wire::CodecError;
+
+    fn encode(&mut self, message: Message, dst: &mut BytesMut) -> Result<(), Self::Error> {
+        Ok(crate::wire::Encode::encode_to(&message, dst)?)
+    }
+}
+
 #[cfg(test)]
 mod tests;

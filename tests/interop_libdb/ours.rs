@@ -448,6 +448,27 @@ impl Ours {
         while self.with(move |site, behaving| behaving.flood(site, channel, 16)) {}
     }
 
+    /// The same for a site that takes nothing: until there is no room, and `more` behind that. Says how many these are.
+    #[track_caller]
+    pub fn flood_until_full(&self, channel: ChannelId, letter: char, size: usize, more: u32) -> u32 {
+        let flood = Flood { letter, next: 1, last: u32::MAX, size };
+        self.with(move |_, behaving| behaving.floods.insert(channel, flood));
+        let turn = move |site: &mut Hand<'_>, behaving: &mut Behaving| {
+            if behaving.flood(site, channel, 16) {
+                assert!(behaving.floods[&channel].next < 20_000, "there is room for everything");
+                return None;
+            }
+            let flood = behaving.floods.get_mut(&channel)?;
+            flood.last = flood.next - 1 + more;
+            Some(flood.last)
+        };
+        loop {
+            if let Some(count) = self.with(turn) {
+                return count;
+            }
+        }
+    }
+
     /// What the endpoint has reported beside its outputs.
     pub fn errors(&self) -> Vec<String> {
         let error = |note| if let Note::Error(error) = note { Some(error) } else { None };

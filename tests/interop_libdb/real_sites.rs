@@ -74,12 +74,12 @@ fn a_real_site_loses_messages_in_silence() {
     let mut client = start(&SiteOptions::new(Role::Client(master.port()))).unwrap();
     client.call(&format!("channel 0 {}", master.port())).unwrap();
     master.freeze().unwrap();
-    assert_eq!(client.call("flood 0 a 2000 10000").unwrap().number("succeeded"), 2000);
+    assert_eq!(client.call("flood 0 a 8000 10000").unwrap().number("succeeded"), 8000);
     let dropped = client.call("statistics").unwrap().number("dropped");
     master.thaw().unwrap();
     assert!(dropped > 0);
-    let received = master.wait_numbered('a', 2000 - dropped).unwrap();
-    assert_eq!(received.number("fresh"), 2000 - dropped);
+    let received = master.wait_numbered('a', 8000 - dropped).unwrap();
+    assert_eq!(received.number("fresh"), 8000 - dropped);
     client.quit().unwrap();
     master.quit().unwrap();
 }

@@ -236,7 +236,25 @@ impl Site {
 
     /// Stops the process where it is: it keeps its connections and reads nothing.
     pub fn freeze(&self) -> Result<(), String> {
-        self.signal("STOP")
+        self.signal("STOP")?;
+        // The signal is on its way, and a thread on another processor may run on for a moment.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_stopped() {
+            if Instant::now() >= deadline {
+                return Err(self.what("it does not stop"));
+            }
+            std::thread::sleep(super::POLL);
+        }
+        Ok(())
+    }
+
+    /// Have all of its threads stopped? Where this cannot be seen, it is taken for granted.
+    fn has_stopped(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        // A thread that has ended meanwhile has no state.
+        let mut states = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+        // The state stands behind the name, which is in parentheses.
+        states.all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
     }
 
     /// Lets it go on.

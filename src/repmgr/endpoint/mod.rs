@@ -74,6 +74,8 @@ pub struct SiteEndpoint {
     /// Which links may have messages that can be taken.
     reading: VecDeque<LinkId>,
     outputs: VecDeque<SiteOutput>,
+    /// Bytes in outputs that nobody has taken.
+    undrained: usize,
 }
 
 /// One of the machines.
@@ -91,6 +93,8 @@ struct Link {
     /// The channel that has dialled it, and its number there.
     channel: Option<(ChannelId, LinkId)>,
     deadline: Option<Instant>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 #[derive(Clone, Debug)]
@@ -140,12 +144,17 @@ impl SiteEndpoint {
             dirty: VecDeque::new(),
             reading: VecDeque::new(),
             outputs: VecDeque::new(),
+            undrained: 0,
         }
     }
 
     /// The next effect.
     pub fn poll_output(&mut self) -> Option<SiteOutput> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if let Some(SiteOutput::Transmit { bytes, .. }) = &output {
+            self.undrained = self.undrained.saturating_sub(bytes.len());
+        }
+        output
     }
 
     /// When to call [`timeout`](Self::timeout).
@@ -245,16 +254,25 @@ impl SiteEndpoint {
                 Who::Link(link) => self.feed_link(now, link, connection::Input::Timeout),
                 Who::Channel(channel) => self.feed_channel(now, channel, channel::Input::Timeout),
             };
-            result = result.and(done);
+            // A link and its channel may be due together: the one is to hear of the other before its own turn.
+            result = self.pump(now, result.and(done));
         }
-        self.pump(now, result)
+        result
     }
 
     /// A wish of the application.
     ///
     /// # Errors
-    /// It makes no sense now, or cannot be accepted now; nothing has changed.
+    /// It makes no sense now, or cannot be accepted now; nothing has changed. Nothing is accepted to be sent while more
+    /// waits in the outputs than a channel may hold: they are to be drained first.
     pub fn command(&mut self, now: Instant, command: SiteCommand) -> Result<(), EndpointError> {
+        if let SiteCommand::Send { .. }
+        | SiteCommand::Request { .. }
+        | SiteCommand::Answer { .. }
+        | SiteCommand::Reply { .. } = command
+        {
+            self.check_drained()?;
+        }
         let result = match command {
             SiteCommand::OpenChannel { channel, to } => self.open(now, channel, to),
             SiteCommand::Connect(channel) => self.on_channel(now, channel, channel::Input::Connect),
@@ -320,6 +338,19 @@ impl SiteEndpoint {
             return Err(Error::from(Misuse::Limit(full)).into());
         }
         self.feed_channel(now, id, input)
+    }
+
+    /// Whether what was accepted before has been taken, by and large.
+    fn check_drained(&self) -> Result<(), EndpointError> {
+        let limits = &self.config.channel.limits;
+        let full = |what, limit, got| Err(Error::from(Misuse::Limit(Limit { what, limit, got })).into());
+        if self.outputs.len() >= limits.outputs {
+            return full("outputs", to_u64(limits.outputs), to_u64(self.outputs.len()));
+        }
+        if self.undrained > limits.held_bytes {
+            return full("held_bytes", to_u64(limits.held_bytes), to_u64(self.undrained));
+        }
+        Ok(())
     }
 
     /// What is said to this site itself must find room here.

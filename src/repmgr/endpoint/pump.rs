@@ -23,7 +23,15 @@ impl SiteEndpoint {
         channel: Option<(ChannelId, LinkId)>,
     ) {
         let stream = MessageStream::new(peer, self.config.connection.versions, &self.config.connection.limits);
-        self.links.insert(id, Link { connection, incoming: Framer::new(stream), channel, deadline: None });
+        let link = Link {
+            connection,
+            incoming: Framer::new(stream),
+            channel,
+            deadline: None,
+            #[cfg(feature = "tracing")]
+            span: tracing::debug_span!("link", id = id.0, peer = ?peer),
+        };
+        self.links.insert(id, link);
         self.note_deadline(Who::Link(id));
     }
 
@@ -34,6 +42,8 @@ impl SiteEndpoint {
         input: connection::Input,
     ) -> Result<(), EndpointError> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        #[cfg(feature = "tracing")]
+        let _entered = link.span.enter();
         let result = link.connection.handle(now, input);
         self.dirty.push_back(Who::Link(id));
         Ok(result?)
@@ -330,10 +340,14 @@ impl SiteEndpoint {
         if let Some(SiteOutput::Transmit { link, bytes }) = self.outputs.back_mut()
             && *link == id
         {
-            return message.encode_to(bytes).map_err(failed);
+            let before = bytes.len();
+            message.encode_to(bytes).map_err(failed)?;
+            self.undrained = self.undrained.saturating_add(bytes.len().saturating_sub(before));
+            return Ok(());
         }
         let mut bytes = BytesMut::new();
         message.encode_to(&mut bytes).map_err(failed)?;
+        self.undrained = self.undrained.saturating_add(bytes.len());
         self.outputs.push_back(SiteOutput::Transmit { link: id, bytes });
         Ok(())
     }

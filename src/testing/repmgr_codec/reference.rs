@@ -80,6 +80,8 @@ enum Stage {
     Answer,
     Second(u32),
     Ready(u32),
+    /// There is no version in common: nothing may come.
+    Over,
 }
 
 /// How a stream ends.
@@ -151,6 +153,7 @@ impl Reference {
             Stage::Answer => ty == 2,
             Stage::Second(version) => ty == 2 || ty == 8 && version >= since,
             Stage::Ready(version) => ty != 2 && version >= since,
+            Stage::Over => false,
         };
         (expected && good).then_some(body)
     }
@@ -175,8 +178,7 @@ impl Reference {
         let behind = &record[zero + 1..];
         let is_legacy = || {
             let control: &[u8; 12] = control.try_into().ok()?;
-            let speaks_1 = self.own.0 <= 1 && self.own.1 >= 1;
-            (speaks_1 && matches!(control[..4], [1, 0, 0, 0] | [0, 0, 0, 1])).then_some(1)
+            matches!(control[..4], [1, 0, 0, 0] | [0, 0, 0, 1]).then_some(())
         };
         let least = |version| match version {
             2 => Some(6),
@@ -185,17 +187,20 @@ impl Reference {
             _ => None,
         };
         self.stage = match (self.stage, behind.len()) {
-            (Stage::First | Stage::Answer, 0) => Stage::Ready(is_legacy()?),
+            (Stage::First | Stage::Answer, 0) => {
+                is_legacy()?;
+                if self.own.0 <= 1 && self.own.1 >= 1 { Stage::Ready(1) } else { Stage::Over }
+            }
             (Stage::First, 9) => {
                 let proposed = (number(&behind[..4]) as u32, number(&behind[4..8]) as u32);
-                Stage::Second(select(self.own, proposed)?)
+                select(self.own, proposed).map_or(Stage::Over, Stage::Second)
             }
             (Stage::Answer, 5) => {
                 let version = number(&behind[..4]) as u32;
-                if control.len() < least(version)? || version < self.own.0 || version > self.own.1 {
+                if control.len() < least(version)? {
                     return None;
                 }
-                Stage::Ready(version)
+                if version < self.own.0 || version > self.own.1 { Stage::Over } else { Stage::Ready(version) }
             }
             (Stage::Second(version), 0) if control.len() >= least(version)? => Stage::Ready(version),
             _ => return None,

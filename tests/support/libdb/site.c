@@ -41,7 +41,8 @@
  * zero        answers with no segments
  * empty       answers with one empty segment
  * reply:K     sends K messages `reply0`, … (of a request, the first is the answer)
- * #LETTERn    counts, and answers with itself if an answer is wanted
+ * #LETTERn    counts, and answers with this segment if an answer is wanted
+ * *LETTERn    counts, and answers with all segments
  *
  * Any other request is answered with its first segment, any other message with nothing. So two sites never answer
  * each other for ever.
@@ -57,6 +58,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#if DB_VERSION_MAJOR != 5 || DB_VERSION_MINOR != 3
+#error "the tests know what version 5.3 does"
+#endif
 
 #define CHANNELS 16
 #define SEGMENTS 70000
@@ -334,10 +339,11 @@ static void behave(struct answers *answers, const char *text, int request, DBT *
             answer_text(answers, reply);
         }
     } else {
-        if (text[0] == '#')
+        int all = text[0] == '*';
+        if (text[0] == '#' || all)
             count(text);
         if (request)
-            answer(answers, segments, count_of > 0 ? 1 : 0);
+            answer(answers, segments, all ? count_of : count_of > 0 ? 1 : 0);
     }
 }
 

@@ -176,3 +176,29 @@ fn what_has_waited_goes_out_whole_however_much_it_is() {
     there.received(accepted, &here.take(link)).unwrap();
     assert_eq!(there.handles.len(), 200);
 }
+
+/// Before the driver has taken anything nobody can know that a link is congested.
+#[test]
+fn what_nobody_takes_is_not_added_to() {
+    let mut pair = Pair::ready();
+    let endpoint = &mut pair.here.endpoint;
+    let send = |id| {
+        let segments = Segments::one(std::vec![0; 1 << 20]);
+        SiteCommand::Send { channel: ONE, id: MessageId(id), segments }
+    };
+    let accepted = (0..100).take_while(|id| endpoint.command(Instant::ZERO, send(*id)).is_ok()).count();
+    assert_eq!(accepted, 16);
+    let error = endpoint.command(Instant::ZERO, send(100)).unwrap_err();
+    let Error::Misuse(Misuse::Limit(full)) = (match error {
+        EndpointError::Machine(error) => error,
+        other => panic!("{other}"),
+    }) else {
+        panic!("{error}")
+    };
+    assert_eq!((full.what, full.limit), ("held_bytes", 16 << 20));
+    let taken: usize = core::iter::from_fn(|| endpoint.poll_output())
+        .map(|output| if let SiteOutput::Transmit { bytes, .. } = output { bytes.len() } else { 0 })
+        .sum();
+    assert!(taken > 16 << 20);
+    assert_eq!(endpoint.command(Instant::ZERO, send(101)), Ok(()));
+}

@@ -325,3 +325,18 @@ fn a_timeout_in_the_midst_of_an_answer_disturbs_nothing() {
     pair.settle();
     pair.here.logs(["#1 1 failed Timeout { sent: true }", "#1 ignored", "#1 2 = answer"]);
 }
+
+/// A channel that ends when its request's time is up, just as its link gives up dialling.
+#[test]
+fn deadlines_that_come_together_do_not_cross() {
+    let mut config = SiteConfig::default();
+    config.channel.request_timeout = Some(config.connection.dial_timeout);
+    let mut here = Site::with_channel(config);
+    here.request(ONE, 1).unwrap();
+    here.fine(SiteCommand::CloseChannel(ONE));
+    here.log();
+    here.due();
+    let failed = "#1 1 failed Unavailable { sent: false }";
+    here.logs(["close 2", "2 closed TimedOut", "#1 lost 2 with 0", failed, "#1 over 0 0"]);
+    assert_eq!(here.endpoint.poll_timeout(), None);
+}
