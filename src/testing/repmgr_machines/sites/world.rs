@@ -146,13 +146,6 @@ impl Sites {
                 config.channel.linger = Duration::from_secs(1);
                 config.channel.send_timeout = Some(Duration::from_secs(2));
             }
-            if choices.one_in(4) {
-                // Many deadlines come together.
-                config.connection.dial_timeout = Duration::from_secs(5);
-                config.connection.handshake_timeout = Duration::from_secs(5);
-                config.channel.linger = Duration::from_secs(5 * u64::from(choices.byte() % 2));
-                config.channel.send_timeout = Some(Duration::from_secs(5));
-            }
             Site::new(SiteEndpoint::new(config))
         };
         let sites = (0..SITES).map(|_| config()).collect();
