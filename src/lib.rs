@@ -12,7 +12,7 @@
 //! | [`machine`] | the [`Machine`](machine::Machine) trait, its contract, the transition-table macro |
 //! | [`wire`] | [`Encode`](wire::Encode), [`StreamDecode`](wire::StreamDecode), [`Framer`](wire::Framer) |
 //! | [`frame`] | the native frame: header, hello, close, extensions |
-//! | [`deferral`] | redirect and deferral: a busy server sends its clients on, and the walk always ends |
+//! | [`deferral`] | redirect and deferral: a busy server sends its clients on, and the walk always ends; `Client`, `Server` |
 //! | [`spice`] | SPICE client migration: codec, connections, `Source`, `Target`, `Client` |
 //! | [`tds5`] | Open Server connection migration on TDS 5.0: codec, connections, `Server`, `Target`, `Client` |
 //! | [`repmgr`] | Berkeley DB message channels on the Replication Manager's wire: codec, `Connection`, `Channel`, `Dispatcher` |

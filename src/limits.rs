@@ -196,7 +196,7 @@ impl Default for FrameLimits {
     }
 }
 
-/// Bounds of the deferral room (spec/deferral.md 1.3).
+/// Bounds of the deferral room (spec/deferral.md 2.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -165,6 +165,42 @@ fn frames_survive_serde_and_rules_are_kept() {
     assert!(serde_json::from_str::<Extensions>("[0, 1, 0]").is_err());
 }
 
+/// As a whole: what a caller stores of a walk, and what the command line shows.
+#[test]
+fn deferral_messages_survive_serde_and_rules_are_kept() {
+    use handover::deferral::message::{Alternate, Command, CommandName, Defer, Message, Request, RequestKey};
+    use handover::deferral::{DeferKind, RequestFlags, RequestId, ServerId, ServerUri};
+    use handover::frame::{Extensions, Text};
+
+    let command = || Command { name: CommandName::new("ws_sync").unwrap(), arguments: vec!["ws".into(), "".into()] };
+    let key = RequestKey { id: RequestId([9; 16]), epoch: 3 };
+    let mut request = Request::new(key, command());
+    request.flags = RequestFlags::PRIORITY | RequestFlags::from_bits_retain(0x8000);
+    request.referrer = Some("handover://[::1]:7440/csf".parse().unwrap());
+    let defer = Defer {
+        key,
+        kind: DeferKind::CONTINUE,
+        server: ServerId([1; 16]),
+        reason: Text::new("on").unwrap(),
+        queue_length: Some(0),
+        estimate_ms: None,
+        retry_after_ms: Some(9),
+        receipt: "cookie".into(),
+        alternates: vec![Alternate::new("http://db2.example.org".parse().unwrap())],
+        next: Some(command()),
+        next_flags: RequestFlags::READ_ONLY,
+        extensions: Extensions::NONE,
+    };
+    let messages = [Message::Request(Box::new(request)), Message::Defer(Box::new(defer)), Message::Cancel(key.into())];
+    let text = serde_json::to_string(&messages).unwrap();
+    assert!(text.contains("\"http://db2.example.org\"") && text.contains("\"ws_sync\""), "{text}");
+    assert_eq!(serde_json::from_str::<[Message; 3]>(&text).unwrap(), messages);
+    // What cannot be made cannot be read either; another spelling is read as the one that is ours.
+    assert!(serde_json::from_str::<ServerUri>("\"http://me@db2.example.org\"").is_err());
+    assert_eq!(serde_json::from_str::<ServerUri>("\"HTTP://DB2:80/\"").unwrap().as_str(), "http://db2");
+    assert!(serde_json::from_str::<CommandName>("\"\"").is_err());
+}
+
 #[test]
 fn sub_messages_come_once_and_before_their_message() {
     let caps = CommonCaps::AUTH_SELECTION | CommonCaps::AUTH_SPICE;

@@ -8,7 +8,10 @@ mod rows;
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
-use handover::testing::{frame, frame_machines, repmgr_codec, repmgr_machines, tds5_codec, tds5_machines};
+use handover::testing::{
+    deferral, deferral_machines, deferral_text, frame, frame_machines, repmgr_codec, repmgr_machines, tds5_codec,
+    tds5_machines,
+};
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
@@ -39,6 +42,13 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("repmgr_sites", repmgr_machines::run_sites),
     ("frame_stream", frame::run_stream),
     ("frame_link", frame_machines::run_link),
+    ("deferral_messages", deferral::run_messages),
+    ("deferral_roundtrip", deferral::run_roundtrip),
+    ("deferral_text_call", deferral_text::run_text_call),
+    ("deferral_text_answer", deferral_text::run_text_answer),
+    ("deferral_client", deferral_machines::run_client),
+    ("deferral_server", deferral_machines::run_server),
+    ("deferral_parties", deferral_machines::run_parties),
 ];
 
 fn root() -> PathBuf {
@@ -95,6 +105,9 @@ replays! { tds5_packets tds5_tokens tds5_login tds5_roundtrip tds5_server tds5_t
 replays! { repmgr_frames repmgr_segments repmgr_handshake repmgr_roundtrip }
 replays! { repmgr_connection repmgr_channel repmgr_dispatcher repmgr_sites }
 replays! { frame_stream frame_link }
+replays! { deferral_messages deferral_roundtrip }
+replays! { deferral_text_call deferral_text_answer }
+replays! { deferral_client deferral_server deferral_parties }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -146,6 +159,16 @@ fn seeds_get_far() {
         ("frame_link", "Greeting", "NothingInCommon"),
         ("frame_link", "Ready", "Violated"),
         ("frame_link", "Ready", "Closed"),
+        ("deferral_client", "Executing", "AllBusy"),
+        ("deferral_client", "Queued", "Paused"),
+        ("deferral_client", "Asking", "Paused"),
+        ("deferral_client", "Pausing", "Next"),
+        ("deferral_server", "Draining", "Stop"),
+        ("deferral_server", "Stopped", "Drain"),
+        ("deferral_parties", "Executing", "Next"),
+        ("deferral_parties", "Queued", "Executing"),
+        ("deferral_parties", "Asking", "Next"),
+        ("deferral_parties", "Stopped", "Serve"),
     ];
     if is_packaged() {
         return;

@@ -1,4 +1,4 @@
-//! tshark with our dissector (spec/wireshark/handover.lua) beside our decoder: it finds nothing wrong in what we write,
+//! tshark with our dissectors (spec/wireshark/) beside our decoder: it finds nothing wrong in what we write,
 //! shows in each field what our decoder reads there, and complains of what our decoder refuses.
 //!
 //! The dissector was written from spec/frame.md, in another language and without a line of the decoder's: where both
@@ -7,8 +7,13 @@
 
 #[path = "interop_tshark/capture.rs"]
 mod capture;
+#[path = "interop_tshark_native/deferral.rs"]
+mod deferral;
 #[path = "interop_tshark_native/frames.rs"]
 mod frames;
+#[path = "../examples/inspect/input/mod.rs"]
+#[allow(dead_code, reason = "the inspector needs more of it")]
+mod input;
 #[path = "interop_tshark/pdml.rs"]
 #[allow(dead_code, reason = "the other test needs more of it")]
 mod pdml;
@@ -29,11 +34,13 @@ use pdml::Node;
 use std::panic::catch_unwind;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/wireshark/handover.lua");
+const DEFERRAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/wireshark/handover_deferral.lua");
 
-/// What tshark says of a capture, with our dissector and others behind it.
+/// What tshark says of a capture, with our dissectors and others behind them.
 fn dissect_with(capture: &Capture, more: &[&str]) -> Vec<Node> {
     let (script, ports) = (format!("lua_script:{SCRIPT}"), format!("handover.ports:{PORT}"));
-    let arguments = [&["-X", &script][..], more, &["-o", &ports]].concat();
+    let deferral = format!("lua_script:{DEFERRAL}");
+    let arguments = [&["-X", &script, "-X", &deferral][..], more, &["-o", &ports]].concat();
     tshark::run(capture.bytes(), &arguments)
 }
 
@@ -71,9 +78,13 @@ fn any_frames(count: usize, rng: &mut Rng) -> Vec<(bool, Frame)> {
             1 => values::close(choices).to_frame().expect("it can be said"),
             _ => {
                 let mut frame = values::frame(choices);
-                // A link's own kind that is not known may be complained of.
+                // A kind that is not known may be complained of.
                 if frame.protocol == Protocol::LINK {
                     frame.kind |= 4;
+                    frame.flags.remove(FrameFlags::CRITICAL);
+                }
+                if frame.protocol == Protocol::DEFERRAL {
+                    frame.kind = 0x40 | frame.kind & 0x3f;
                     frame.flags.remove(FrameFlags::CRITICAL);
                 }
                 frame
@@ -235,13 +246,13 @@ fn headers_behind_which_nothing_can_be_found() {
     assert_eq!(complaints(&dissect_with(&capture, &["-o", "handover.hello:2"])).len(), 1);
 }
 
-/// A critical kind of the link that nobody knows; one of another protocol is that protocol's.
+/// A critical kind that is not known, of a protocol that is; what another protocol has is not known.
 #[test]
 fn critical_kinds() {
     if !tshark::available() {
         return;
     }
-    for (protocol, flags, expected) in [(0, 0, 0), (0, 0x81, 1), (1, 1, 0), (200, 1, 0)] {
+    for (protocol, flags, expected) in [(0, 0, 0), (0, 0x81, 1), (1, 0xfe, 0), (1, 1, 1), (2, 1, 0), (200, 1, 0)] {
         let flags = FrameFlags::from_bits_retain(flags);
         let frame = Frame { protocol: Protocol(protocol), kind: 9, flags, body: Default::default() };
         let packets = dissect(&talk(&[(true, frame)], &mut Rng::new(1)));

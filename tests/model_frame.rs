@@ -36,7 +36,8 @@ fn two_ends_keep_every_property_whatever_happens() {
 
 model::mutant_tests! {
     Pair,
-    setups: setups,
+    small: setups,
+    all: setups,
     line: World::line,
     properties: PROPERTIES,
     name: name,

@@ -55,7 +55,8 @@ fn the_machines_keep_every_property_whatever_happens() {
 
 model::mutant_tests! {
     Migration,
-    setups: small,
+    small: small,
+    all: small,
     line: World::line,
     properties: PROPERTIES,
     name: ghost::name,

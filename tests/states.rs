@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_STATES=1 cargo test --test states` writes the files afresh.
 
+use handover::deferral;
 use handover::frame;
 use handover::machine::Table;
 use handover::repmgr;
@@ -121,4 +122,14 @@ fn repmgr_incoming() {
 #[test]
 fn frame_link() {
     machine("frame_link", "A link over native frames", &frame::link::TABLE);
+}
+
+#[test]
+fn deferral_client() {
+    machine("deferral_client", "Deferral client", &deferral::client::TABLE);
+}
+
+#[test]
+fn deferral_server() {
+    machine("deferral_server", "Deferral server", &deferral::server::TABLE);
 }

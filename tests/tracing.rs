@@ -52,6 +52,7 @@ fn spans_and_transitions_are_traced_without_secrets() {
     spice();
     tds5();
     repmgr();
+    deferral();
 }
 
 /// A login, its answer, and the machines of both ends.
@@ -152,6 +153,60 @@ fn repmgr() {
     let text = lines.join("\n");
     assert_eq!(lines.iter().filter(|line| *line == "span link").count(), 2, "{text}");
     for expected in ["machine=\"repmgr channel\"", "machine=\"repmgr connection\"", "to=\"Ready\""] {
+        assert!(lines.iter().any(|line| line == expected), "{expected} in {text}");
+    }
+    assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");
+}
+
+/// A command that one server carries out.
+fn deferral() {
+    use handover::deferral::client::{self, Client, Credentials, Peer, Task};
+    use handover::deferral::message::{Command, CommandName, Message};
+    use handover::deferral::server::{self, JobId, Server};
+    use handover::deferral::{RequestId, ServerUri};
+    use handover::frame::Text;
+
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        let now = Instant::ZERO;
+        let uri: ServerUri = "handover://there:1".parse().unwrap();
+        let arguments = vec!["0123456789abcdef".into()];
+        let command = Command { name: CommandName::new("help").unwrap(), arguments };
+        let credentials = Credentials("0123456789abcdef".into());
+        let task = Task { credentials, ..Task::new(RequestId([7; 16]), vec![uri], command) };
+        let mut client = Client::new(client::Config::default(), task, now).unwrap();
+        let mut server = Server::new(server::Config::default());
+        loop {
+            match client.poll_output() {
+                Some(client::Output::Dial { link, .. }) => {
+                    client.handle(now, client::Input::Opened { link, peer: Peer::default() }).unwrap();
+                }
+                Some(client::Output::Send { link, message }) => {
+                    server.handle(now, server::Input::Message { link, message, random: 0 }).unwrap();
+                    let bytes = "0123456789abcdef".into();
+                    server.handle(now, server::Input::Data { job: JobId(1), bytes }).unwrap();
+                    server.handle(now, server::Input::End { job: JobId(1), status: 0, text: Text::EMPTY }).unwrap();
+                }
+                Some(_) => {}
+                None => match server.poll_output() {
+                    Some(server::Output::Send { link, message }) => {
+                        let last = matches!(message, Message::End(_));
+                        client.handle(now, client::Input::Message { link, message }).unwrap();
+                        if last {
+                            server.handle(now, server::Input::Drain).unwrap();
+                        }
+                    }
+                    Some(_) => {}
+                    None => break,
+                },
+            }
+        }
+    });
+    let lines = log.0.lock().unwrap();
+    let text = lines.join("\n");
+    for expected in
+        ["machine=\"deferral client\"", "to=\"Executing\"", "machine=\"deferral server\"", "to=\"Draining\""]
+    {
         assert!(lines.iter().any(|line| line == expected), "{expected} in {text}");
     }
     assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");

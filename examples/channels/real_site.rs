@@ -29,7 +29,7 @@ pub fn run(count: u32) -> Result<Report, String> {
         ('c', "A -> master, messages", MASTER, false),
         ('d', "A -> master, requests", MASTER, true),
     ];
-    start(&a, &ledger, &ours, count)?;
+    start(&a, &ledger, &ours, count, count)?;
     ledger.open('e', "B -> A, messages", false);
     ledger.open('f', "B -> A, requests", true);
     for channel in 0..2 {

@@ -20,13 +20,15 @@ pub struct Outlet {
     pub channel: ChannelId,
     pub asks: bool,
     pub last: u32,
+    /// Nothing beyond this number is sent until the stream is released.
+    pub hold: u32,
     next: u32,
     under_way: u32,
 }
 
 impl Outlet {
     pub fn new(letter: char, channel: ChannelId, asks: bool, last: u32) -> Self {
-        Self { letter, channel, asks, last, next: 1, under_way: 0 }
+        Self { letter, channel, asks, last, hold: last, next: 1, under_way: 0 }
     }
 }
 
@@ -73,6 +75,12 @@ impl Talker {
         self.send_all(site);
     }
 
+    /// Lets all streams go on to their end.
+    pub fn release(&mut self, site: &mut Hand<'_>) {
+        self.outlets.iter_mut().for_each(|outlet| outlet.hold = outlet.last);
+        self.send_all(site);
+    }
+
     fn send_all(&mut self, site: &mut Hand<'_>) {
         let slowest = self.outlets.iter().map(|outlet| outlet.next - outlet.under_way).min().unwrap_or(0);
         for index in 0..self.outlets.len() {
@@ -84,7 +92,7 @@ impl Talker {
     fn send(&mut self, site: &mut Hand<'_>, index: usize, until: u32) {
         let outlet = &mut self.outlets[index];
         let Outlet { letter, channel, asks, .. } = *outlet;
-        while outlet.under_way < WINDOW && outlet.next <= outlet.last.min(until) {
+        while outlet.under_way < WINDOW && outlet.next <= outlet.hold.min(until) {
             let number = outlet.next;
             let bulk = wants_all(asks, number);
             let segments = parts(letter, number, bulk);

@@ -88,6 +88,11 @@ impl<'a, D: StreamDecode> Direction<'a, D> {
         self.records.push(Record::Error { offset: self.frame.start, error });
     }
 
+    /// Notes that something is wrong at `offset`, in what no item has taken.
+    pub(crate) fn complain_at(&mut self, offset: usize, error: Fault) {
+        self.records.push(Record::Error { offset, error });
+    }
+
     /// Notes an item that stands at `place`, perhaps with something else in between.
     pub(crate) fn push_at(&mut self, place: Range<usize>, head: Head) {
         self.records.push(Record::Message(MessageRecord { offset: Some(place.start), length: place.len(), head }));

@@ -10,7 +10,9 @@
 //! [`decode::Protocol`], and a line in [`protocol`].
 
 mod decode;
+mod deferral;
 mod input;
+mod native;
 mod record;
 mod repmgr;
 mod spice;
@@ -62,7 +64,8 @@ fn protocol(name: ProtocolName) -> Option<&'static dyn Protocol> {
         ProtocolName::Spice => Some(&spice::Spice),
         ProtocolName::Tds5 => Some(&tds5::Tds5),
         ProtocolName::Repmgr => Some(&repmgr::Repmgr),
-        ProtocolName::Deferral | ProtocolName::Group | ProtocolName::Session => None,
+        ProtocolName::Deferral => Some(&deferral::Deferral),
+        ProtocolName::Group | ProtocolName::Session => None,
     }
 }
 

@@ -3,7 +3,8 @@
 --   tshark -X lua_script:spec/wireshark/handover.lua -o handover.ports:7440 -r capture.pcap -O handover
 --
 -- or copy it to the personal plugin folder (Help, About Wireshark, Folders), and set the ports in its preferences. There
--- is no heuristic: a stream is shown only if its port is set, or by Decode As.
+-- is no heuristic: a stream is shown only if its port is set, or by Decode As. The protocols on the frame have files of
+-- their own, which are loaded behind this one: handover_deferral.lua.
 --
 -- The protocols on the frame register themselves, here or in a file that is loaded behind this one:
 --
@@ -143,13 +144,17 @@ end
 
 -- A text and its size (1.5).
 function Body:text(size_field, field)
-  local size = self:number(size_field, 1)
+  return self:plain(field, (self:number(size_field, 1)))
+end
+
+-- So many bytes of UTF-8 without control characters; none are not shown.
+function Body:plain(field, size)
   if size == 0 then return "" end
   local taken = self:take(size)
-  local item, text = self.tree:add_packet_field(field, taken, ENC_UTF_8)
+  local item = self.tree:add_packet_field(field, taken, ENC_UTF_8)
   local why = fault(taken:raw())
   if why then item:add_proto_expert_info(malformed, "A text with " .. why) end
-  return text
+  return taken:string(ENC_UTF_8)
 end
 
 -- A subtree for what `read` adds.
@@ -332,6 +337,11 @@ end
 -- For what its own rules do not allow: an expert info at this item.
 function Handover.malformed(item, why)
   item:add_proto_expert_info(malformed, why)
+end
+
+-- For what it does not know and has to.
+function Handover.unsupported(item, why)
+  item:add_proto_expert_info(unsupported, why)
 end
 
 Handover.register(LINK, "LINK", {}, {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 /// Any message of the protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Message {
@@ -41,6 +41,24 @@ pub enum Message {
         /// Its body.
         body: Bytes,
     },
+}
+
+impl core::fmt::Debug for Message {
+    /// A body that is not known is the application's: only its size is shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Request(request) => request.fmt(f),
+            Self::Cancel(signal) => f.debug_tuple("Cancel").field(signal).finish(),
+            Self::Queued(queued) => queued.fmt(f),
+            Self::Executing(signal) => f.debug_tuple("Executing").field(signal).finish(),
+            Self::Data(data) => data.fmt(f),
+            Self::End(end) => end.fmt(f),
+            Self::Defer(defer) => defer.fmt(f),
+            Self::Cancelled(signal) => f.debug_tuple("Cancelled").field(signal).finish(),
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Unknown { kind, body } => write!(f, "Unknown {{ {kind:?}, {} bytes }}", body.len()),
+        }
+    }
 }
 
 /// Which request, and which command of it: 16 bytes id, u16 epoch. A request begins with epoch 0; each
@@ -140,7 +158,7 @@ pub struct Request {
     pub flags: RequestFlags,
     /// How long the client waits for it to be carried out, in ms; 0: no matter how long.
     pub deadline_ms: u32,
-    /// What the server that deferred it has given to be shown elsewhere; at most 64 bytes.
+    /// What the server that deferred it has given to be shown elsewhere; at most 64 bytes. Not shown by `Debug`.
     pub receipt: Bytes,
     /// What the server knows the client by. Never shown to a server of another origin, nor by `Debug`.
     pub credentials: Bytes,
@@ -243,7 +261,7 @@ pub struct End {
 /// The server does not carry it out, or goes on with another command: key, u8 kind, 16 bytes server id, u8 size and
 /// reason, u32 queue length, u32 estimate in ms, u32 retry after ms, u8 size and receipt, u8 number of alternates, for
 /// each u8 abilities, 16 bytes server id, u16 size and URI; for a continuation u16 flags and the command; extensions.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Defer {
     /// Which request.
@@ -262,7 +280,7 @@ pub struct Defer {
     pub retry_after_ms: Option<u32>,
     /// To be shown to the next server; at most 64 bytes.
     pub receipt: Bytes,
-    /// Who else may be asked. What names no server is left out on receipt.
+    /// Who else may be asked, the best first; at most 32.
     pub alternates: Vec<Alternate>,
     /// What is to be done next: in a continuation, and only there.
     pub next: Option<Command>,
@@ -271,6 +289,23 @@ pub struct Defer {
     pub next_flags: RequestFlags,
     /// What else is said.
     pub extensions: Extensions,
+}
+
+impl core::fmt::Debug for Defer {
+    /// Without the receipt: who has it has been round the block.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { key, kind, server, reason, queue_length, estimate_ms, retry_after_ms, alternates, next, .. } = self;
+        let mut shown = f.debug_struct("Defer");
+        shown.field("key", key).field("kind", kind).field("server", server).field("reason", reason);
+        shown.field("queue_length", queue_length).field("estimate_ms", estimate_ms);
+        shown.field("retry_after_ms", retry_after_ms).field("alternates", alternates).field("next", next);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl Defer {
+    /// Most bytes of a receipt.
+    pub const MAX_RECEIPT: usize = 64;
 }
 
 /// A server that may be asked.

@@ -2,7 +2,7 @@
 
 use super::header::{Frame, FrameFlags, Header, Protocol};
 use crate::error::{DecodeError, EncodeError};
-use crate::wire::{Encode, Writer, fits_u32, length_u32};
+use crate::wire::{Encode, Writer, fits_u32, length_u32, refused};
 use alloc::vec;
 use bytes::Bytes;
 
@@ -98,5 +98,24 @@ impl<M: Native> Encode for Framed<'_, M> {
         let (protocol, kind, flags) = (M::PROTOCOL, self.0.kind(), self.0.flags());
         Header { length: length_u32(self.0.body_len()), protocol, kind, flags }.write(writer);
         self.0.write_body(writer);
+    }
+
+    /// With the size of the body asked for once.
+    #[inline]
+    fn encode(&self, dst: &mut [u8]) -> Result<usize, EncodeError> {
+        let body = self.0.body_len();
+        let needed = Header::SIZE.saturating_add(body);
+        let (protocol, kind, flags) = (M::PROTOCOL, self.0.kind(), self.0.flags());
+        let fits = fits_u32("", "body", body).is_ok() && self.0.check().is_ok();
+        match dst.get_mut(..needed).filter(|_| fits) {
+            Some(room) => {
+                Writer::fill(room, |writer| {
+                    Header { length: length_u32(body), protocol, kind, flags }.write(writer);
+                    self.0.write_body(writer);
+                });
+                Ok(needed)
+            }
+            None => refused(self, dst.len()),
+        }
     }
 }

@@ -7,6 +7,9 @@
 //! | [`Choices`] | decisions out of bytes: one source for proptest, for libFuzzer and for a fixed seed |
 //! | [`contract`] | the eight lines of the [`Machine`](crate::machine::Machine) contract as checks; joined with [`contract_tests!`](crate::contract_tests) |
 //! | [`check_chunking`] | the contract of [`StreamDecode`](crate::wire::StreamDecode): bytes cut at any point |
+//! | [`deferral`] | any message of the deferral protocol, and in odd layouts; oracles of the codec |
+//! | [`deferral_text`] | any call and answer of the historical deferral protocol; oracles of its codec |
+//! | [`deferral_machines`] | operation lists and reference models for the deferral protocol's machines, and a client among servers |
 //! | [`frame`] | any native frame, hello and close, and in odd layouts; oracles of the codec |
 //! | [`frame_machines`] | operation lists and a reference model for a link over native frames |
 //! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
@@ -37,6 +40,9 @@
 mod choices;
 pub mod chunking;
 pub mod contract;
+pub mod deferral;
+pub mod deferral_machines;
+pub mod deferral_text;
 pub mod frame;
 pub mod frame_machines;
 mod must;

@@ -2,6 +2,7 @@
 //!
 //! The counting allocator is the whole binary's; it counts for each thread apart.
 
+mod deferral;
 mod frame;
 
 use allocation_counter::measure;

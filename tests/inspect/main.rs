@@ -6,10 +6,12 @@ mod capture;
 #[path = "../../examples/inspect/decode.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod decode;
+mod deferral_text;
 #[path = "../../examples/inspect/input/mod.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod input;
 mod jsonl;
+mod native;
 #[path = "../../examples/inspect/record.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod record;

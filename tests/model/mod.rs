@@ -95,25 +95,25 @@ macro_rules! properties {
 }
 pub(crate) use properties;
 
-/// The tests that every model has whose setups, each with a name, are small enough to be explored once for each mutant:
-/// nothing is refuted without one, every run ends, and each mutant is caught under the name of its property.
+/// The tests that every model has: no small setup refutes anything without a mutant, every run of it ends, and each
+/// mutant is caught under the name of its property, in the setup (one of `all`) that it names.
 macro_rules! mutant_tests {
-    ($model:ident, setups: $setups:expr, line: $line:expr, properties: $properties:expr, name: $name:expr, mutants: $mutants:expr $(,)?) => {
+    ($model:ident, small: $small:expr, all: $all:expr, line: $line:expr, properties: $properties:expr, name: $name:expr, mutants: $mutants:expr $(,)?) => {
         #[test]
         fn the_small_configurations_refute_nothing_without_a_mutant() {
-            $setups().into_iter().for_each(|setup| model::explore(setup.name, $model::new(setup)));
+            $small().into_iter().for_each(|setup| model::explore(setup.name, $model::new(setup)));
         }
 
         #[test]
         fn no_run_goes_round_in_circles() {
-            $setups().into_iter().for_each(|setup| model::always_ends(setup.name, &$model::new(setup.clone()), $line));
+            $small().into_iter().for_each(|setup| model::always_ends(setup.name, &$model::new(setup.clone()), $line));
         }
 
         #[test]
         fn every_mutant_is_caught_by_its_property() {
             let mut missed = Vec::new();
             for &(property, mutant, setup) in $mutants {
-                let setup = $setups().into_iter().find(|known| known.name == setup).expect("a small configuration");
+                let setup = $all().into_iter().find(|known| known.name == setup).expect("a setup");
                 let (name, named) = (setup.name, $name(property));
                 match model::refutes($model::new(Setup { mutant, ..setup }), named) {
                     Some(steps) => println!("{named} catches {mutant:?} ({name}) in {steps} steps"),

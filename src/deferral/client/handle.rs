@@ -146,8 +146,9 @@ impl Client {
         }
         let executing = self.state == State::Executing;
         match message {
-            Message::Queued(_) | Message::Executing(_) | Message::Cancelled(_) | Message::Refused(_) if executing => {
-                return Err(self.violated("the result, or a continuation", "something that comes before it"));
+            // (A refusal is the application's, which has looked at the command only now.)
+            Message::Queued(_) | Message::Executing(_) | Message::Cancelled(_) if executing => {
+                return Err(self.violated("the result, a continuation or a refusal", "something that comes before it"));
             }
             Message::Queued(queued) => self.queued(&queued),
             Message::Executing(_) => self.executing(),
@@ -202,8 +203,12 @@ impl Client {
     fn deferred(&mut self, defer: Defer) -> Result<(), Error> {
         let Some(Contact { link, server: index, .. }) = self.contact else { return Ok(()) };
         let executing = self.state == State::Executing;
-        if executing && defer.kind != DeferKind::CONTINUE {
+        let continues = defer.kind == DeferKind::CONTINUE;
+        if executing && !continues {
             return Err(self.violated("the result, or a continuation", "a deferral"));
+        }
+        if continues != defer.next.is_some() {
+            return Err(self.violated("a next command in a continuation, and only there", "a deferral"));
         }
         let Some(server) = self.servers.get(index) else { return Ok(()) };
         let event = Event::Deferred { server: server.uri.clone(), kind: defer.kind, reason: defer.reason };
@@ -211,6 +216,7 @@ impl Client {
         let user = self.is_given_up();
         if let Some(next) = defer.next {
             let carried_out = self.key.epoch.saturating_add(1);
+            self.unsure = None;
             if user {
                 self.end(Outcome::Cancelled { carried_out });
                 return Ok(());
@@ -250,10 +256,15 @@ impl Client {
     }
 
     fn refused(&mut self, refused: Refused) {
-        let Some(Contact { link, server: index, .. }) = self.contact else { return };
+        let Some(Contact { link, server: index, before, .. }) = self.contact else { return };
         self.file(index, Standing::Declined);
-        if refused.code == RefusalCode::FORGOTTEN && !self.is_harmless() {
-            return self.indeterminate(index);
+        // It has had it once, or is still busy with what was lost.
+        let had = refused.code == RefusalCode::DUPLICATE && (before.is_some() || self.is_harmless());
+        if had || refused.code == RefusalCode::FORGOTTEN {
+            if !self.is_harmless() {
+                return self.indeterminate(index);
+            }
+            self.may_have_run(index);
         }
         if self.is_given_up() {
             return self.end(Outcome::Cancelled { carried_out: self.key.epoch });
@@ -263,7 +274,6 @@ impl Client {
             RefusalCode::DEADLINE | RefusalCode::OVERLOADED | RefusalCode::FORGOTTEN => true,
             // A stranger was shown no credentials.
             RefusalCode::UNAUTHORIZED => !self.is_own(&server),
-            // It is still busy with what was lost.
             RefusalCode::DUPLICATE => self.is_harmless(),
             _ => false,
         };
@@ -336,6 +346,7 @@ impl Client {
         if !sent_now && before.is_none() {
             self.next();
         } else if self.is_harmless() {
+            self.may_have_run(index);
             self.next_unless(given_up);
         } else if sent_now && before.is_none() && peer.memory.is_some() && !given_up {
             self.dial(index, Some(peer));
@@ -353,6 +364,7 @@ impl Client {
             self.outbox.push(Output::Close(link));
             self.file(index, Standing::Violator);
             if self.is_harmless() {
+                self.may_have_run(index);
                 self.next_unless(given_up);
             } else {
                 self.indeterminate(index);
@@ -361,12 +373,23 @@ impl Client {
         violation.into()
     }
 
+    /// What a server has had and has not said the end of may have changed something.
+    const fn may_have_run(&mut self, index: usize) {
+        if !self.is_read_only() {
+            self.unsure = Some(index);
+        }
+    }
+
     fn next_unless(&mut self, given_up: bool) {
         if given_up { self.end(Outcome::Cancelled { carried_out: self.key.epoch }) } else { self.next() }
     }
 
     fn indeterminate(&mut self, index: usize) {
-        let Some(server) = self.servers.get(index).map(|server| server.uri.clone()) else { return };
+        let Some(server) = self.servers.get_mut(index) else { return };
+        if server.standing == Standing::Asked {
+            server.standing = Standing::Dead;
+        }
+        let server = server.uri.clone();
         let report = self.report();
         self.end(Outcome::Indeterminate { server, report });
     }

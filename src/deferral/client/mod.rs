@@ -75,6 +75,9 @@ pub struct Client {
     denied: Vec<ServerUri>,
     ignored: u32,
     contact: Option<Contact>,
+    /// Who has had the command and may have carried it out without saying so. Somebody else was asked all the same, since
+    /// it may be carried out more than once.
+    unsure: Option<usize>,
     last_link: u32,
     deadline: Option<Instant>,
     outbox: Outbox<Output>,
@@ -165,6 +168,7 @@ impl Client {
             denied: Vec::new(),
             ignored: 0,
             contact: None,
+            unsure: None,
             last_link: 0,
             deadline: None,
             outbox: Outbox::new(),

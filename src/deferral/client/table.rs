@@ -39,8 +39,6 @@ crate::transition_table! {
     }
     rows {
         Pausing + Next => Dialling, "4.1";
-        Pausing + Paused => Pausing, "4.1";
-        Pausing + AllBusy => Asking, "4.1";
         Pausing + Ended => Ended, "4.1";
         Dialling + Opened => Waiting, "4.1";
         Dialling + Next => Dialling, "4.1";

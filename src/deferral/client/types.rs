@@ -308,7 +308,7 @@ pub struct Report {
     pub denied: Vec<ServerUri>,
     /// They are busy.
     pub busy: Vec<ServerUri>,
-    /// Nobody has asked them.
+    /// Nobody has asked them, at least not for the last command.
     pub untried: Vec<ServerUri>,
     /// How many more were named, beyond the limit.
     pub ignored: u32,

@@ -29,6 +29,8 @@ impl Client {
             self.ignored = self.ignored.saturating_add(1);
             return false;
         }
+        // Another server was not allowed to name it.
+        self.denied.retain(|denied| *denied != uri);
         let (id, standing) = (ServerId::UNKNOWN, Standing::ToTry);
         self.servers.push(Server { uri, id, standing, estimate_ms: None, not_before: None, referrer, receipt });
         self.to_try.push_back(self.servers.len().saturating_sub(1));
@@ -53,13 +55,17 @@ impl Client {
         let mut ids: Vec<ServerId> = Vec::from([id]);
         for alternate in alternates {
             let named_before = alternate.server.is_known() && ids.contains(&alternate.server);
-            ids.push(alternate.server);
             let known = self.servers.iter().any(|server| server.uri == alternate.uri);
+            let allowed = self.allows(&alternate.uri, &referrer);
+            // One that must not be asked under this name may have another.
+            if known || allowed {
+                ids.push(alternate.server);
+            }
             // Who is said not to be able to need not be asked.
             if known || named_before || !alternate.may_serve(self.is_read_only()) {
                 continue;
             }
-            if self.allows(&alternate.uri, &referrer) {
+            if allowed {
                 self.add(alternate.uri, Some(referrer.clone()), receipt.clone());
             } else if self.denied.len() >= self.config.limits.servers {
                 self.ignored = self.ignored.saturating_add(1);
@@ -204,6 +210,12 @@ impl Client {
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {
+        let unsure = self.unsure.take().and_then(|index| self.servers.get(index)).map(|server| server.uri.clone());
+        let outcome = match (outcome, unsure) {
+            (Outcome::Failed(_, report), Some(server)) => Outcome::Indeterminate { server, report },
+            (Outcome::Cancelled { .. }, Some(server)) => Outcome::Indeterminate { server, report: self.report() },
+            (outcome, _) => outcome,
+        };
         if let Some(Contact { link, .. }) = self.contact.take() {
             self.outbox.push(Output::Close(link));
         }

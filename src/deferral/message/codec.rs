@@ -12,9 +12,13 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// Most bytes of a receipt.
-const RECEIPT: usize = 64;
+const RECEIPT: usize = Defer::MAX_RECEIPT;
 /// Most alternates of one deferral.
 const ALTERNATES: usize = 32;
+/// Bytes of an alternate without its URI.
+const ALTERNATE: usize = 1 + 16 + 2;
+/// Bytes of an argument without its value.
+const ARGUMENT: usize = 4;
 /// Bytes of a key.
 const KEY: usize = 16 + 2;
 
@@ -23,22 +27,25 @@ impl RequestKey {
         Ok(Self { id: RequestId(body.array("id")?), epoch: body.u16("epoch")? })
     }
 
+    #[inline]
     fn write(self, writer: &mut Writer<'_>) {
-        writer.put(&self.id.0);
-        put!(in Big; writer, { epoch: u16 = self.epoch });
+        let mut fields = writer.lend(KEY);
+        fields.put(&self.id.0);
+        put!(in Big; &mut fields, { epoch: u16 = self.epoch });
     }
 }
 
 impl Command {
     fn parse(body: &mut Body<'_>) -> Result<Self, DecodeError> {
         let size = body.u16("command_size")?;
+        if !(1..=CommandName::MAX).contains(&usize::from(size)) {
+            return Err(body.invalid("command_size", "1 to 256", u64::from(size)));
+        }
         let raw = body.slice("command", usize::from(size))?;
-        let name = core::str::from_utf8(raw).ok().and_then(|name| CommandName::new(String::from(name)));
-        let reason = "1 to 256 bytes of UTF-8 without control characters are expected";
-        let name = name.ok_or_else(|| body.invalid("command", reason, u64::from(size)))?;
+        let name = plain_text(raw).map_err(|(reason, got)| body.invalid("command", reason, got))?;
         let count = body.u16("arguments_count")?;
         // Each has a size at least: a number that lies is found out before anything is made for it.
-        if usize::from(count).saturating_mul(4) > body.left() {
+        if usize::from(count).saturating_mul(ARGUMENT) > body.left() {
             return Err(body.invalid("arguments_count", "more than there is room for", u64::from(count)));
         }
         let mut arguments = Vec::with_capacity(usize::from(count));
@@ -46,19 +53,22 @@ impl Command {
             let size = usize::try_from(body.u32("argument_size")?).unwrap_or(usize::MAX);
             arguments.push(body.share("argument", size)?);
         }
-        Ok(Self { name, arguments })
+        Ok(Self { name: CommandName(String::from(name)), arguments })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         let fixed = 2_usize.saturating_add(self.name.as_str().len()).saturating_add(2);
-        self.arguments.iter().fold(fixed, |sum, argument| sum.saturating_add(4).saturating_add(argument.len()))
+        self.arguments.iter().fold(fixed, |sum, argument| sum.saturating_add(ARGUMENT).saturating_add(argument.len()))
     }
 
+    #[inline]
     fn check(&self, message: &'static str) -> Result<(), EncodeError> {
         at_most(message, "arguments", self.arguments.len(), usize::from(u16::MAX))?;
         self.arguments.iter().try_for_each(|argument| fits_u32(message, "argument", argument.len()))
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         put!(in Big; writer, { size: u16 = length_u16(self.name.as_str().len()) });
         writer.put(self.name.as_str().as_bytes());
@@ -79,20 +89,18 @@ impl Request {
         let receipt = receipt(&mut body)?;
         let size = body.u16("credentials_size")?;
         let credentials = body.share("credentials", usize::from(size))?;
-        let size = body.u16("referrer_size")?;
-        let raw = body.slice("referrer", usize::from(size))?;
-        let referrer = match uri(raw) {
-            _ if raw.is_empty() => None,
-            Some(uri) => Some(uri),
-            None => return Err(body.invalid("referrer", "the canonical URI of a server is expected", u64::from(size))),
+        let referrer = match body.u16("referrer_size")? {
+            0 => None,
+            size => Some(uri(&mut body, "referrer_size", "referrer", size)?),
         };
         let command = Command::parse(&mut body)?;
         let extensions = body.extensions()?;
         Ok(Self { key, flags, deadline_ms, receipt, credentials, referrer, command, extensions })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
-        let referrer = self.referrer.as_ref().map_or(0, |uri| uri.text().len());
+        let referrer = self.referrer.as_ref().map_or(0, |uri| uri.as_str().len());
         let fixed = KEY.saturating_add(2).saturating_add(4).saturating_add(1).saturating_add(2).saturating_add(2);
         fixed
             .saturating_add(self.receipt.len())
@@ -102,22 +110,25 @@ impl Request {
             .saturating_add(self.extensions.as_bytes().len())
     }
 
+    #[inline]
     fn check(&self) -> Result<(), EncodeError> {
         at_most("Request", "receipt", self.receipt.len(), RECEIPT)?;
         at_most("Request", "credentials", self.credentials.len(), usize::from(u16::MAX))?;
         self.command.check("Request")
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
-        self.key.write(writer);
-        put!(in Big; writer, {
+        let mut head = writer.lend(KEY + 2 + 4 + 1);
+        self.key.write(&mut head);
+        put!(in Big; &mut head, {
             flags: u16 = self.flags.bits(), deadline_ms: u32 = self.deadline_ms,
             receipt_size: u8 = length_u8(self.receipt.len())
         });
         writer.put(&self.receipt);
         put!(in Big; writer, { credentials_size: u16 = length_u16(self.credentials.len()) });
         writer.put(&self.credentials);
-        let referrer = self.referrer.as_ref().map(ServerUri::text).unwrap_or_default();
+        let referrer = self.referrer.as_ref().map(ServerUri::as_str).unwrap_or_default();
         put!(in Big; writer, { referrer_size: u16 = length_u16(referrer.len()) });
         writer.put(referrer.as_bytes());
         self.command.write(writer);
@@ -131,7 +142,9 @@ impl Defer {
         let key = RequestKey::parse(&mut body)?;
         let kind = DeferKind(body.u8("kind")?);
         if kind.name().is_none() {
-            return Err(body.invalid("kind", "a kind of deferral that is known", u64::from(kind.0)));
+            // Neither what follows nor what is to be done about it can be guessed.
+            let reason = "a kind of deferral that must be understood";
+            return Err(DecodeError::unsupported("Defer", "kind", reason, u64::from(kind.0)));
         }
         let server = ServerId(body.array("server")?);
         let reason = body.text("reason")?;
@@ -141,8 +154,11 @@ impl Defer {
         let receipt = receipt(&mut body)?;
         let count = usize::from(body.u8("alternates_count")?);
         if count > ALTERNATES {
-            let (limit, got) = (to_u64(ALTERNATES), to_u64(count));
-            return Err(DecodeError::limit("Defer", "alternates_count", "alternates", limit, got));
+            return Err(body.invalid("alternates_count", "at most 32", to_u64(count)));
+        }
+        // As above.
+        if count.saturating_mul(ALTERNATE) > body.left() {
+            return Err(body.invalid("alternates_count", "more than there is room for", to_u64(count)));
         }
         let mut alternates = Vec::with_capacity(count);
         for _ in 0..count {
@@ -170,6 +186,7 @@ impl Defer {
         })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         let fixed = KEY.saturating_add(1).saturating_add(16).saturating_add(12).saturating_add(2);
         let alternates = self.alternates.iter().fold(0_usize, |sum, one| sum.saturating_add(one.encoded_len()));
@@ -181,6 +198,7 @@ impl Defer {
             .saturating_add(self.extensions.as_bytes().len())
     }
 
+    #[inline]
     fn check(&self) -> Result<(), EncodeError> {
         let invalid = |field, reason| Err(EncodeError::Invalid { message: "Defer", field, reason });
         at_most("Defer", "receipt", self.receipt.len(), RECEIPT)?;
@@ -188,9 +206,9 @@ impl Defer {
         if self.kind.name().is_none() {
             return invalid("kind", "no kind of deferral");
         }
-        if [self.queue_length, self.estimate_ms, self.retry_after_ms].contains(&Some(u32::MAX)) {
-            return invalid("estimate_ms", "the largest value stands for none");
-        }
+        is_sayable("Defer", "queue_length", self.queue_length)?;
+        is_sayable("Defer", "estimate_ms", self.estimate_ms)?;
+        is_sayable("Defer", "retry_after_ms", self.retry_after_ms)?;
         match (&self.next, self.kind == DeferKind::CONTINUE) {
             (Some(next), true) => next.check("Defer"),
             (None, false) if self.next_flags.is_empty() => Ok(()),
@@ -198,10 +216,12 @@ impl Defer {
         }
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
-        self.key.write(writer);
-        put!(in Big; writer, { kind: u8 = self.kind.0 });
-        writer.put(&self.server.0);
+        let mut head = writer.lend(KEY + 1 + 16);
+        self.key.write(&mut head);
+        put!(in Big; &mut head, { kind: u8 = self.kind.0 });
+        head.put(&self.server.0);
         self.reason.write(writer);
         put!(in Big; writer, {
             queue_length: u32 = optional(self.queue_length), estimate_ms: u32 = optional(self.estimate_ms),
@@ -223,21 +243,20 @@ impl Alternate {
         let abilities = ServerAbilities::from_bits_retain(body.u8("abilities")?);
         let server = ServerId(body.array("alternate_server")?);
         let size = body.u16("uri_size")?;
-        let raw = body.slice("uri", usize::from(size))?;
-        let uri = uri(raw);
-        let reason = "the canonical URI of a server is expected";
-        Ok(Self { uri: uri.ok_or_else(|| body.invalid("uri", reason, u64::from(size)))?, abilities, server })
+        Ok(Self { uri: uri(body, "uri_size", "uri", size)?, abilities, server })
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
-        1_usize.saturating_add(16).saturating_add(2).saturating_add(self.uri.text().len())
+        ALTERNATE.saturating_add(self.uri.as_str().len())
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
-        put!(in Big; writer, { abilities: u8 = self.abilities.bits() });
-        writer.put(&self.server.0);
-        let uri = self.uri.text();
-        put!(in Big; writer, { size: u16 = length_u16(uri.len()) });
+        let (uri, mut head) = (self.uri.as_str(), writer.lend(ALTERNATE));
+        put!(in Big; &mut head, { abilities: u8 = self.abilities.bits() });
+        head.put(&self.server.0);
+        put!(in Big; &mut head, { size: u16 = length_u16(uri.len()) });
         writer.put(uri.as_bytes());
     }
 }
@@ -245,6 +264,7 @@ impl Alternate {
 impl Native for Message {
     const PROTOCOL: Protocol = Protocol::DEFERRAL;
 
+    #[inline]
     fn kind(&self) -> u8 {
         let kind = match self {
             Self::Request(_) => MessageKind::REQUEST,
@@ -306,6 +326,7 @@ impl Native for Message {
         })
     }
 
+    #[inline]
     fn body_len(&self) -> usize {
         let (fixed, extensions) = match self {
             Self::Request(request) => return request.encoded_len(),
@@ -320,15 +341,13 @@ impl Native for Message {
         KEY.saturating_add(fixed).saturating_add(extensions.as_bytes().len())
     }
 
+    #[inline]
     fn check(&self) -> Result<(), EncodeError> {
         match self {
             Self::Request(request) => request.check(),
             Self::Defer(defer) => defer.check(),
             Self::Data(data) => fits_u32("Data", "bytes", data.bytes.len()),
-            Self::Queued(Queued { estimate_ms: Some(u32::MAX), .. }) => {
-                let reason = "the largest value stands for none";
-                Err(EncodeError::Invalid { message: "Queued", field: "estimate_ms", reason })
-            }
+            Self::Queued(queued) => is_sayable("Queued", "estimate_ms", queued.estimate_ms),
             Self::Unknown { kind, .. } if kind.name().is_some() => {
                 Err(EncodeError::Invalid { message: "Unknown", field: "kind", reason: "a kind that is known" })
             }
@@ -336,6 +355,7 @@ impl Native for Message {
         }
     }
 
+    #[inline]
     fn write_body(&self, writer: &mut Writer<'_>) {
         let extensions = match self {
             Self::Request(request) => return request.write(writer),
@@ -386,10 +406,39 @@ fn receipt(body: &mut Body<'_>) -> Result<Bytes, DecodeError> {
     body.share("receipt", usize::from(size))
 }
 
-/// A URI in the spelling that is ours: others could not be sent on byte for byte.
-fn uri(raw: &[u8]) -> Option<ServerUri> {
-    let text = core::str::from_utf8(raw).ok()?;
-    text.parse().ok().filter(|uri: &ServerUri| uri.text() == text)
+/// A URI of `size` bytes.
+fn uri(
+    body: &mut Body<'_>,
+    size_field: &'static str,
+    field: &'static str,
+    size: u16,
+) -> Result<ServerUri, DecodeError> {
+    let length = usize::from(size);
+    if length > ServerUri::MAX {
+        return Err(body.invalid(size_field, "at most 1024", u64::from(size)));
+    }
+    let raw = body.slice(field, length)?;
+    ServerUri::from_wire(raw).map_err(|reason| body.invalid(field, reason, u64::from(size)))
+}
+
+/// UTF-8 without control characters; if it is not, why, and the byte or character that shows it.
+fn plain_text(raw: &[u8]) -> Result<&str, (&'static str, u64)> {
+    let text = core::str::from_utf8(raw).map_err(|error| {
+        let byte = raw.get(error.valid_up_to()).copied().unwrap_or_default();
+        ("no UTF-8", u64::from(byte))
+    })?;
+    match text.chars().find(|c| c.is_control()) {
+        Some(control) => Err(("a control character", u64::from(u32::from(control)))),
+        None => Ok(text),
+    }
+}
+
+/// The largest value stands for none.
+fn is_sayable(message: &'static str, field: &'static str, value: Option<u32>) -> Result<(), EncodeError> {
+    if value == Some(u32::MAX) {
+        return Err(EncodeError::Invalid { message, field, reason: "the largest value stands for none" });
+    }
+    Ok(())
 }
 
 fn optional(value: Option<u32>) -> u32 {

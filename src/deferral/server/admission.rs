@@ -30,10 +30,12 @@ impl Server {
                 let alternates = self.alternates(read_only, random);
                 let defer = self.defer(key, kind, alternates);
                 self.send(link, Message::Defer(Box::new(defer)));
+                self.sent_on(&request);
             }
             Verdict::Refuse(code) => {
                 let refused = Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE };
                 self.send(link, Message::Refused(refused));
+                self.sent_on(&request);
             }
         }
     }
@@ -47,17 +49,20 @@ impl Server {
             return Verdict::Defer(DeferKind::NO_SERVICE);
         }
         let others = self.others(read_only);
+        let room = self.running.len() < self.config.slots.max(1) && self.queue.is_empty();
         if !priority {
+            // Who prefers others is the first to be asked with priority: only while that means no waiting.
+            let sends_on = if room { DeferKind::PREFER_OTHER } else { DeferKind::BUSY };
             if self.state == State::Draining {
-                return Verdict::Defer(DeferKind::PREFER_OTHER);
+                return Verdict::Defer(sends_on);
             }
             let only_reads = |one: &&Alternate| one.abilities == ServerAbilities::READ;
             let writer = self.config.abilities.contains(ServerAbilities::WRITE);
             if self.config.prefer_readers && read_only && writer && others.iter().any(only_reads) {
-                return Verdict::Defer(DeferKind::PREFER_OTHER);
+                return Verdict::Defer(sends_on);
             }
         }
-        if self.running.len() < self.config.slots.max(1) && self.queue.is_empty() {
+        if room {
             return Verdict::Execute;
         }
         let full = self.queue.len() >= self.config.limits.queue;
@@ -83,10 +88,9 @@ impl Server {
 
     /// Those who may serve the request, in any order: each is as likely to be the first.
     pub(super) fn alternates(&self, read_only: bool, random: u64) -> Vec<Alternate> {
-        let mut others: Vec<Alternate> = self.others(read_only).into_iter().cloned().collect();
+        let mut others = self.others(read_only);
         SplitMix(random).shuffle(&mut others);
-        others.truncate(32);
-        others
+        others.into_iter().take(32).cloned().collect()
     }
 
     pub(super) fn defer(&self, key: RequestKey, kind: DeferKind, alternates: Vec<Alternate>) -> Defer {
@@ -100,7 +104,7 @@ impl Server {
             queue_length: u32::try_from(self.queue.len()).ok().filter(|_| busy),
             estimate_ms: busy.then(|| milliseconds(self.estimate(self.queue.len()))),
             retry_after_ms: self.config.retry_after.filter(|_| busy).map(milliseconds),
-            receipt: self.config.receipt.clone(),
+            receipt: self.config.receipt.slice(..self.config.receipt.len().min(Defer::MAX_RECEIPT)),
             alternates,
             next: None,
             next_flags: RequestFlags::empty(),
@@ -152,8 +156,14 @@ impl Server {
     pub(super) fn let_in(&mut self) {
         while self.running.len() < self.config.slots.max(1) {
             let Some(place) = self.queue.keys().next().copied() else { break };
-            let Some(waiting) = self.take(place) else { break };
-            self.execute(waiting.link, *waiting.request);
+            let Some(Waiting { link, request, deadline }) = self.take(place) else { break };
+            // Its timeout may be due and not have come yet.
+            if deadline.is_some_and(|deadline| deadline <= self.now) {
+                self.refuse(link, request.key, RefusalCode::DEADLINE);
+                self.sent_on(&request);
+            } else {
+                self.execute(link, *request);
+            }
         }
     }
 

@@ -27,7 +27,10 @@ impl Machine for Server {
         self.now = now;
         match input {
             Input::Message { link, message, random } => return self.message(link, message, random),
-            Input::Closed(link) => self.closed(link),
+            Input::Closed(link) => {
+                self.shut.remove(&link);
+                self.closed(link);
+            }
             Input::Data { job, bytes } => self.data(job, bytes),
             Input::End { job, status, text } => {
                 self.finish(job, |key| Message::End(End { key, status, text, extensions: Extensions::NONE }));
@@ -86,6 +89,9 @@ impl Server {
                     Err(Misuse::Unknown { what: "job", id: job.0 })
                 }
             }
+            Input::Message { link, .. } if self.shut.contains(link) => {
+                Err(Misuse::Unknown { what: "link", id: link.0 })
+            }
             Input::Alternates(alternates) if alternates.len() > self.config.limits.alternates => {
                 let (limit, got) = (to_u64(self.config.limits.alternates), to_u64(alternates.len()));
                 Err(Misuse::Limit(Limit { what: "alternates", limit, got }))
@@ -102,6 +108,10 @@ impl Server {
             _ => {
                 self.outbox.push(Output::Close(link));
                 self.closed(link);
+                self.shut.insert(link);
+                if self.shut.len() > self.config.limits.outputs {
+                    self.shut.pop_first();
+                }
                 let (state, expected, got) = (self.state.name(), "a request or a cancel", "what servers send");
                 return Err(Violation { state, expected, got }.into());
             }
@@ -117,6 +127,15 @@ impl Server {
             // It may have been carried out, and nobody knows any more.
             None if again && !harmless && self.has_forgotten => self.refuse(link, key, RefusalCode::FORGOTTEN),
             None => self.admit(link, request, random),
+            Some(&Fate::SentOn { priority }) => {
+                if again || (request.flags.contains(RequestFlags::PRIORITY) && !priority) {
+                    self.known.remove(&key);
+                    self.forget.retain(|(_, other)| *other != key);
+                    self.admit(link, request, random);
+                } else {
+                    self.refuse(link, key, RefusalCode::DUPLICATE);
+                }
+            }
             Some(Fate::Ended(message)) => {
                 let message = message.clone();
                 self.send(link, message);
@@ -128,7 +147,7 @@ impl Server {
                 self.say_position(link, key, place);
             }
             // Who comes again wants the whole result: it begins anew.
-            Some(&Fate::Runs(job)) if harmless => {
+            Some(&Fate::Runs(job)) if harmless && !self.is_once(job) => {
                 self.abandon(job);
                 self.known.remove(&key);
                 self.admit(link, request, random);
@@ -143,11 +162,16 @@ impl Server {
         }
     }
 
+    /// Whether a job must not begin anew, as it was said when it began.
+    fn is_once(&self, job: JobId) -> bool {
+        self.running.get(&job).is_some_and(|running| running.once)
+    }
+
     fn is_orphan(&self, job: JobId) -> bool {
         self.running.get(&job).is_some_and(|running| running.link.is_none())
     }
 
-    fn refuse(&mut self, link: LinkId, key: RequestKey, code: RefusalCode) {
+    pub(super) fn refuse(&mut self, link: LinkId, key: RequestKey, code: RefusalCode) {
         self.send(link, Message::Refused(Refused { key, code, text: Text::EMPTY, extensions: Extensions::NONE }));
     }
 
@@ -165,7 +189,9 @@ impl Server {
             // Before it was carried out: it never will be.
             Some(&Fate::Waits(place)) => {
                 if self.queue.get(&place).is_some_and(|waiting| waiting.link == link) {
-                    self.take(place);
+                    if let Some(waiting) = self.take(place) {
+                        self.sent_on(&waiting.request);
+                    }
                     self.send(link, Message::Cancelled(key.into()));
                 }
             }
@@ -178,9 +204,8 @@ impl Server {
                     self.event(Event::Abandoned(job));
                 }
             }
-            Some(Fate::Ended(_)) => {}
-            // It was never here, or was sent on.
-            None => self.send(link, Message::Cancelled(key.into())),
+            // It has had its answer, before the cancel came. That it was not carried out would not be known.
+            Some(Fate::Ended(_) | Fate::SentOn { .. }) | None => {}
         }
     }
 
@@ -200,18 +225,30 @@ impl Server {
         if self.known.get(&key) == Some(&Fate::Runs(job)) {
             self.known.remove(&key);
             if once {
-                self.remember(key, message);
+                self.remember(key, Fate::Ended(message));
             }
         }
         self.let_in();
     }
 
-    fn remember(&mut self, key: RequestKey, message: Message) {
+    /// A request leaves that was not carried out.
+    pub(super) fn sent_on(&mut self, request: &Request) {
+        if request.flags.contains(RequestFlags::AGAIN) && !is_harmless(request) {
+            let priority = request.flags.contains(RequestFlags::PRIORITY);
+            self.remember(request.key, Fate::SentOn { priority });
+        }
+    }
+
+    fn remember(&mut self, key: RequestKey, fate: Fate) {
         let limit = self.config.limits.remembered;
-        while self.forget.len() >= limit.max(1) {
+        if limit == 0 {
+            self.has_forgotten = true;
+            return;
+        }
+        while self.forget.len() >= limit {
             self.forget_first();
         }
-        self.known.insert(key, Fate::Ended(message));
+        self.known.insert(key, fate);
         self.forget.push_back((self.now.saturating_add(self.config.remember), key));
     }
 
@@ -227,7 +264,9 @@ impl Server {
         let gone: Vec<Place> =
             self.queue.iter().filter(|(_, waiting)| waiting.link == link).map(|(place, _)| *place).collect();
         for place in gone {
-            self.take(place);
+            if let Some(waiting) = self.take(place) {
+                self.sent_on(&waiting.request);
+            }
         }
         let wanted = |running: &Running| running.link == Some(link);
         let jobs: Vec<JobId> =
@@ -246,6 +285,7 @@ impl Server {
             let alternates = self.alternates(read_only, random.wrapping_add(place.0));
             let defer = self.defer(request.key, DeferKind::NO_SERVICE, alternates);
             self.send(link, Message::Defer(Box::new(defer)));
+            self.sent_on(&request);
         }
     }
 
@@ -257,6 +297,7 @@ impl Server {
             self.deadlines.remove(&(at, place));
             if let Some(Waiting { link, request, .. }) = self.take(place) {
                 self.refuse(link, request.key, RefusalCode::DEADLINE);
+                self.sent_on(&request);
             }
         }
         while self.forget.front().is_some_and(|(at, _)| *at <= self.now) {

@@ -52,12 +52,14 @@ pub struct Server {
     running: BTreeMap<JobId, Running>,
     /// Which requests are known, and what became of them.
     known: BTreeMap<RequestKey, Fate>,
-    /// When each remembered end may be forgotten.
+    /// When each of those that have ended or were sent on may be forgotten.
     forget: VecDeque<(Instant, RequestKey)>,
     /// Whether anything was.
     has_forgotten: bool,
     /// When those who wait do so no longer.
     deadlines: BTreeSet<(Instant, Place)>,
+    /// Links that it has closed and that are not over yet, the latest ones.
+    shut: BTreeSet<LinkId>,
     outbox: Outbox<Output>,
 }
 
@@ -92,6 +94,12 @@ enum Fate {
     Runs(JobId),
     /// It was carried out, and this was said at its end.
     Ended(Message),
+    /// It came again, on another link, and was not carried out: if it still comes on the link that was lost, it must not
+    /// be either, for somebody else has it now.
+    SentOn {
+        /// Whether it had priority: it may come back with it.
+        priority: bool,
+    },
 }
 
 impl Server {
@@ -110,6 +118,7 @@ impl Server {
             forget: VecDeque::new(),
             has_forgotten: false,
             deadlines: BTreeSet::new(),
+            shut: BTreeSet::new(),
             outbox: Outbox::new(),
         }
     }

@@ -32,7 +32,8 @@ pub struct Config {
     pub prefer_readers: bool,
     /// How long a busy server wants to be left alone by whom it sends on. Default `None`: it does not say.
     pub retry_after: Option<Duration>,
-    /// What whom it sends on is to show elsewhere, as a sign that it was here; at most 64 bytes. Default: nothing.
+    /// What whom it sends on is to show elsewhere, as a sign that it was here; at most 64 bytes, more is cut off. Default:
+    /// nothing.
     pub receipt: Bytes,
     /// How long the end of a request is remembered, to say it again. Requests that change nothing, or may be carried out
     /// more than once, are not remembered. Default 10 minutes.
@@ -66,7 +67,7 @@ impl Default for Config {
 pub struct JobId(pub u32);
 
 /// What goes into a [`Server`](super::Server).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Input {
     /// A message has come.
@@ -131,6 +132,35 @@ pub enum Input {
     Timeout,
 }
 
+impl core::fmt::Debug for Input {
+    /// A piece of a result is the application's: only its size is shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Message { link, message, random } => {
+                f.debug_struct("Message").field("link", link).field("message", message).field("random", random).finish()
+            }
+            Self::Closed(link) => f.debug_tuple("Closed").field(link).finish(),
+            Self::Data { job, bytes } => write!(f, "Data {{ job: {job:?}, {} bytes }}", bytes.len()),
+            Self::End { job, status, text } => {
+                f.debug_struct("End").field("job", job).field("status", status).field("text", text).finish()
+            }
+            Self::Continue { job, next, read_only, random } => {
+                let mut shown = f.debug_struct("Continue");
+                shown.field("job", job).field("next", next).field("read_only", read_only).field("random", random);
+                shown.finish()
+            }
+            Self::Refuse { job, code, text } => {
+                f.debug_struct("Refuse").field("job", job).field("code", code).field("text", text).finish()
+            }
+            Self::Alternates(alternates) => f.debug_tuple("Alternates").field(alternates).finish(),
+            Self::Drain => f.write_str("Drain"),
+            Self::Serve => f.write_str("Serve"),
+            Self::Stop { random } => f.debug_struct("Stop").field("random", random).finish(),
+            Self::Timeout => f.write_str("Timeout"),
+        }
+    }
+}
+
 /// What a [`Server`](super::Server) wants done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -142,7 +172,8 @@ pub enum Output {
         /// The message.
         message: Message,
     },
-    /// Close the link, once everything before is written: the client has broken the protocol.
+    /// Close the link, once everything before is written: the client has broken the protocol. It is not heard of again,
+    /// but for [`Input::Closed`].
     Close(LinkId),
     /// Something that the application should know.
     Event(Event),
@@ -154,13 +185,14 @@ pub enum Output {
 pub enum Event {
     /// Carry this out. It is to be [ended](Input::End), [continued](Input::Continue) or [refused](Input::Refuse) once.
     Execute(Box<Job>),
-    /// The client of a job wants it no longer, or has gone. The job goes on, and how it ends is remembered all the same;
-    /// one that cannot change anything may be ended at once.
+    /// The client of a job has gone, or has said that it wants it no longer (which may have been for want of patience: if
+    /// it still listens, it takes what comes). The job goes on, and how it ends is remembered all the same; one that
+    /// cannot change anything may be ended at once, with a status that says so.
     Abandoned(JobId),
 }
 
 /// What is to be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Job {
     /// Its number.
     pub id: JobId,
@@ -176,6 +208,15 @@ pub struct Job {
     pub receipt: Bytes,
     /// Which server has named this one.
     pub referrer: Option<ServerUri>,
+}
+
+impl core::fmt::Debug for Job {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { id, key, flags, command, referrer, .. } = self;
+        let mut shown = f.debug_struct("Job");
+        shown.field("id", id).field("key", key).field("flags", flags).field("command", command);
+        shown.field("referrer", referrer).finish_non_exhaustive()
+    }
 }
 
 pub use crate::deferral::client::Credentials;

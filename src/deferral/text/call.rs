@@ -1,28 +1,35 @@
-//! The target of a request (spec/deferral.md 6.1).
+//! What a client asks (spec/deferral.md 6.1).
 
-use alloc::string::{String, ToString};
+mod form;
+mod target;
+
+use crate::error::{EncodeError, to_u64};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::fmt::Write as _;
+
+pub use target::{CallError, request_line};
 
 /// What a client asks: a path, arguments, and what surrounds the client.
 ///
-/// On the wire it is `base` + path + `?` + pairs, in a fixed order; keys and values are encoded as forms are. Which
-/// bytes a character has is the client's business, and it does not say.
+/// On the wire it is the target of a GET: base, path, `?`, pairs. The path stands there as it is, blanks, question marks
+/// and all; keys and values of the pairs are encoded as forms are, and their order is fixed. Which bytes a character
+/// has is the client's business, and it does not say.
 ///
 /// ```
 /// use handover::deferral::text::{Call, Context};
 ///
 /// let call = Call { arguments: vec!["a b".into()], ..Call::new("ws_create", Context::default()) };
-/// let target = call.target("http://db1:7999/");
-/// assert!(target.starts_with("http://db1:7999/csf/command/ws_create?0=a+b&ALLOW-REDIRECT=T&USER-NAME=&"));
-/// assert_eq!(Call::parse(target.as_bytes())?, call);
-/// # Ok::<(), handover::deferral::text::CallError>(())
+/// let target = call.target("http://db1:7999/")?;
+/// assert!(target.starts_with(b"http://db1:7999/csf/command/ws_create?0=a+b&ALLOW-REDIRECT=T&USER-NAME=&"));
+/// assert_eq!(Call::parse(&target)?, call);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Call {
-    /// `csf/command/` and the command's name; or, after a continuation, what that says.
+    /// `csf/command/` and the command's name; or, after a continuation, what that says. Any bytes but control
+    /// characters.
     pub path: Bytes,
     /// The arguments.
     pub arguments: Vec<Bytes>,
@@ -31,12 +38,12 @@ pub struct Call {
     pub allow_redirect: bool,
     /// What surrounds the client.
     pub context: Context,
-    /// Pairs that are not known; servers pass over them.
+    /// Pairs that are not known; servers pass over them. No key is a number, or one that is known.
     pub unknown: Vec<(Bytes, Bytes)>,
 }
 
 /// What surrounds a client.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Context {
     /// The user's name.
@@ -45,7 +52,7 @@ pub struct Context {
     /// The operating system.
     #[doc(alias = "CLIENT-PLATFORM")]
     pub client_platform: Bytes,
-    /// The current directory.
+    /// The current directory, with a separator at its end if it exists.
     #[doc(alias = "CURRENT-DIRECTORY")]
     pub current_directory: Bytes,
     /// The user's own directory.
@@ -54,125 +61,60 @@ pub struct Context {
     /// Minutes east of Greenwich, without daylight saving.
     #[doc(alias = "TIMEZONE-OFFSET")]
     pub timezone_offset: i32,
-    /// What is in the nearest `.csf` file, and where that is.
-    #[doc(alias = "CHANGESAFERC")]
-    #[doc(alias = "RCPATH")]
-    pub rc: Option<(Bytes, Bytes)>,
+    /// The nearest `.csf` file, if there is one.
+    pub rc: Option<RcFile>,
 }
 
-/// Why a target is no call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// It has no path, or no question mark behind it.
-    #[error("a path and a question mark are expected")]
-    NoPath,
-    /// A percent sign has no two hexadecimal digits behind it.
-    #[error("a percent sign without two hexadecimal digits")]
-    Percent,
-    /// The arguments are not numbered from 0 on.
-    #[error("the arguments are not numbered from 0 on")]
-    Arguments,
-    /// What the flag or the offset says is not known.
-    #[error("a value that is not known: ALLOW-REDIRECT is T or NIL, TIMEZONE-OFFSET a number")]
-    Value,
-    /// There are more than 1024 pairs.
-    #[error("more than 1024 pairs")]
-    TooMany,
+/// A `.csf` file. It is read anew for every contact.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RcFile {
+    /// All that is in it.
+    #[doc(alias = "CHANGESAFERC")]
+    pub contents: Bytes,
+    /// Where it is.
+    #[doc(alias = "RCPATH")]
+    pub path: Bytes,
+}
+
+impl core::fmt::Debug for Call {
+    /// Arguments are the application's: only their number is shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { path, arguments, allow_redirect, context, unknown } = self;
+        let mut shown = f.debug_struct("Call");
+        shown.field("path", path).field("arguments", &arguments.len()).field("allow_redirect", allow_redirect);
+        shown.field("context", context).field("unknown", &unknown.len()).finish()
+    }
+}
+
+impl core::fmt::Debug for Context {
+    /// Names and directories are the user's: only their sizes are shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { user_name, client_platform, current_directory, user_home_directory, timezone_offset, rc } = self;
+        let mut shown = f.debug_struct("Context");
+        shown.field("user_name", &user_name.len()).field("client_platform", client_platform);
+        shown.field("current_directory", &current_directory.len());
+        shown.field("user_home_directory", &user_home_directory.len());
+        shown.field("timezone_offset", timezone_offset).field("rc", rc).finish()
+    }
+}
+
+impl core::fmt::Debug for RcFile {
+    /// What is in it is the user's: only the size is shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "RcFile({} bytes)", self.contents.len())
+    }
 }
 
 impl Call {
+    /// Most pairs.
+    pub const MAX_PAIRS: usize = 1024;
+
     /// A command without arguments.
     #[must_use]
-    pub fn new(command: &str, context: Context) -> Self {
-        let path = ["csf/command/", command].concat().into();
+    pub fn new(command: impl AsRef<[u8]>, context: Context) -> Self {
+        let path = [b"csf/command/", command.as_ref()].concat().into();
         Self { path, arguments: Vec::new(), allow_redirect: true, context, unknown: Vec::new() }
-    }
-
-    /// The target for a server: `base` ends with a slash, and nothing is put between.
-    #[must_use]
-    pub fn target(&self, base: &str) -> String {
-        let mut target = base.to_string();
-        // A path of ASCII is what it is; what is not is not encoded by the original either.
-        target.extend(self.path.iter().map(|byte| char::from(*byte)));
-        let mut separator = '?';
-        let mut pair = |key: &str, value: &[u8]| {
-            target.push(separator);
-            separator = '&';
-            encode(key.as_bytes(), &mut target);
-            target.push('=');
-            encode(value, &mut target);
-        };
-        for (index, argument) in self.arguments.iter().enumerate() {
-            pair(&index.to_string(), argument);
-        }
-        let Context { user_name, client_platform, current_directory, user_home_directory, timezone_offset, rc } =
-            &self.context;
-        pair("ALLOW-REDIRECT", if self.allow_redirect { b"T" } else { b"NIL" });
-        pair("USER-NAME", user_name);
-        pair("CLIENT-PLATFORM", client_platform);
-        pair("CURRENT-DIRECTORY", current_directory);
-        pair("USER-HOME-DIRECTORY", user_home_directory);
-        pair("TIMEZONE-OFFSET", timezone_offset.to_string().as_bytes());
-        if let Some((contents, path)) = rc {
-            pair("CHANGESAFERC", contents);
-            pair("RCPATH", path);
-        }
-        for (key, value) in &self.unknown {
-            let mut encoded = String::new();
-            encode(key, &mut encoded);
-            target.push(separator);
-            target.push_str(&encoded);
-            target.push('=');
-            encode(value, &mut target);
-        }
-        target
-    }
-
-    /// Reads a target: absolute, as the original client sends it, or without scheme and host.
-    ///
-    /// # Errors
-    /// It is no call.
-    pub fn parse(target: &[u8]) -> Result<Self, CallError> {
-        let path = path_of(target).ok_or(CallError::NoPath)?;
-        let at = path.iter().position(|byte| *byte == b'?').ok_or(CallError::NoPath)?;
-        let (path, query) = (path.get(..at).unwrap_or_default(), path.get(at..).unwrap_or_default());
-        let mut call = Self {
-            path: Bytes::copy_from_slice(path),
-            arguments: Vec::new(),
-            allow_redirect: true,
-            context: Context::default(),
-            unknown: Vec::new(),
-        };
-        let (mut rc, mut rc_path) = (None, None);
-        let pairs = query.get(1..).unwrap_or_default().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-        for (index, pair) in pairs.enumerate() {
-            if index >= 1024 {
-                return Err(CallError::TooMany);
-            }
-            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            let key = decode(pair.get(..at).unwrap_or_default())?;
-            let value = decode(pair.get(at.saturating_add(1)..).unwrap_or_default())?;
-            match &*key {
-                b"ALLOW-REDIRECT" => call.allow_redirect = flag(&value)?,
-                b"USER-NAME" => call.context.user_name = value,
-                b"CLIENT-PLATFORM" => call.context.client_platform = value,
-                b"CURRENT-DIRECTORY" => call.context.current_directory = value,
-                b"USER-HOME-DIRECTORY" => call.context.user_home_directory = value,
-                b"TIMEZONE-OFFSET" => call.context.timezone_offset = number(&value)?,
-                b"CHANGESAFERC" => rc = Some(value),
-                b"RCPATH" => rc_path = Some(value),
-                digits if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-                    if digits != call.arguments.len().to_string().as_bytes() {
-                        return Err(CallError::Arguments);
-                    }
-                    call.arguments.push(value);
-                }
-                _ => call.unknown.push((key, value)),
-            }
-        }
-        call.context.rc = rc.map(|contents| (contents, rc_path.unwrap_or_default()));
-        Ok(call)
     }
 
     /// The command's name, if the path is one of a command.
@@ -180,59 +122,70 @@ impl Call {
     pub fn command(&self) -> Option<&[u8]> {
         self.path.strip_prefix(b"csf/command/")
     }
-}
 
-/// What is behind scheme and host, and the slash.
-fn path_of(target: &[u8]) -> Option<&[u8]> {
-    if let Some(path) = target.strip_prefix(b"/") {
-        return Some(path);
-    }
-    let host = target.windows(3).position(|three| three == b"://")?.saturating_add(3);
-    let rest = target.get(host..)?;
-    let slash = rest.iter().position(|byte| *byte == b'/')?;
-    rest.get(slash.saturating_add(1)..)
-}
-
-fn flag(value: &[u8]) -> Result<bool, CallError> {
-    match value {
-        b"T" => Ok(true),
-        b"NIL" => Ok(false),
-        _ => Err(CallError::Value),
-    }
-}
-
-fn number(value: &[u8]) -> Result<i32, CallError> {
-    core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(CallError::Value)
-}
-
-/// As forms are encoded: letters, digits and four marks stand for themselves, a blank is a plus sign.
-fn encode(bytes: &[u8], target: &mut String) {
-    for byte in bytes {
-        match byte {
-            b' ' => target.push('+'),
-            b'.' | b'-' | b'*' | b'_' => target.push(char::from(*byte)),
-            byte if byte.is_ascii_alphanumeric() => target.push(char::from(*byte)),
-            // Writing to a string cannot fail.
-            byte => _ = write!(target, "%{byte:02X}"),
+    /// The target for a server. Nothing is put between base and path: the base ends with a slash.
+    ///
+    /// Whoever writes it into a request line writes it as it is. Blanks, and bytes of 0x80 and more, may stand in it:
+    /// the original sends them raw.
+    ///
+    /// # Errors
+    /// The base is no URL with a slash behind its host, nor a `/`; or it holds a user's name, a blank or a control
+    /// character. The path is empty or holds a control character: it could not stand in a request line. A key that is
+    /// not known is one that is. There are more than [`MAX_PAIRS`](Self::MAX_PAIRS) pairs.
+    pub fn target(&self, base: impl AsRef<[u8]>) -> Result<Vec<u8>, EncodeError> {
+        let base = base.as_ref();
+        self.check(base)?;
+        let Self { path, arguments, allow_redirect, context, unknown } = self;
+        let mut target = [base, path].concat();
+        let mut separator = b'?';
+        let mut pair = |key: &[u8], value: &[u8]| {
+            target.push(separator);
+            separator = b'&';
+            form::encode(key, &mut target);
+            target.push(b'=');
+            form::encode(value, &mut target);
+        };
+        for (index, argument) in arguments.iter().enumerate() {
+            pair(index.to_string().as_bytes(), argument);
         }
+        pair(target::ALLOW_REDIRECT, if *allow_redirect { b"T" } else { b"NIL" });
+        pair(target::USER_NAME, &context.user_name);
+        pair(target::CLIENT_PLATFORM, &context.client_platform);
+        pair(target::CURRENT_DIRECTORY, &context.current_directory);
+        pair(target::USER_HOME_DIRECTORY, &context.user_home_directory);
+        pair(target::TIMEZONE_OFFSET, context.timezone_offset.to_string().as_bytes());
+        if let Some(RcFile { contents, path }) = &context.rc {
+            pair(target::CHANGESAFERC, contents);
+            pair(target::RCPATH, path);
+        }
+        unknown.iter().for_each(|(key, value)| pair(key, value));
+        Ok(target)
     }
-}
 
-fn decode(text: &[u8]) -> Result<Bytes, CallError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-                let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-                    return Err(CallError::Percent);
-                };
-                u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default()
+    fn check(&self, base: &[u8]) -> Result<(), EncodeError> {
+        let invalid = |field, reason| Err(EncodeError::Invalid { message: "Call", field, reason });
+        if base != b"/" {
+            let reason = "a URL with a slash behind its host, and without a user's name";
+            match target::split(base) {
+                Some((origin, _)) if !origin.is_empty() && !origin.contains(&b'@') => {}
+                _ => return invalid("base", reason),
             }
-            byte => *byte,
-        });
+        }
+        if base.iter().any(|byte| *byte == b' ' || byte.is_ascii_control()) {
+            return invalid("base", "no blanks and no control characters");
+        }
+        if self.path.is_empty() || self.path.iter().any(u8::is_ascii_control) {
+            return invalid("path", "not empty, and no control characters");
+        }
+        if self.unknown.iter().any(|(key, _)| target::is_known(key)) {
+            return invalid("unknown", "a key that is known");
+        }
+        let context = if self.context.rc.is_some() { 8 } else { 6 };
+        let pairs = self.arguments.len().saturating_add(self.unknown.len()).saturating_add(context);
+        if pairs > Self::MAX_PAIRS {
+            let (max, got) = (to_u64(Self::MAX_PAIRS), to_u64(pairs));
+            return Err(EncodeError::TooLong { message: "Call", field: "arguments", max, got });
+        }
+        Ok(())
     }
-    Ok(bytes.into())
 }

@@ -1,5 +1,6 @@
 //! Directives (spec/deferral.md 6.2).
 
+use super::url;
 use crate::error::{EncodeError, to_u64};
 use crate::wire::{Encode, Writer};
 use alloc::vec::Vec;
@@ -13,16 +14,16 @@ pub enum Directive {
     /// Show a text: any bytes; the original shows each as a character of Latin-1.
     #[doc(alias = "DISPLAY")]
     Display(Bytes),
-    /// The command is done: 0 if all is well, below 10 000 a warning, from there on an error.
+    /// The command is done: 0 if all is well, below 10 000 (also below 0) a warning, from there on an error.
     #[doc(alias = "RETURN")]
     Return(i32),
     /// Say what happens, or no longer.
     #[doc(alias = "TRACE")]
     Trace(i32),
-    /// An agent for files takes over the connection.
+    /// The client's [file agent](super::AgentRequests) takes over the connection.
     #[doc(alias = "STARTFSA")]
     StartFileAgent,
-    /// The current directory of the client is this from now on.
+    /// The current directory of the client is this from now on, for all contacts to come.
     #[doc(alias = "CD")]
     ChangeDirectory(Bytes),
     /// Ask others, or go on with another command.
@@ -30,7 +31,7 @@ pub enum Directive {
     Redirect(Redirect),
     /// One that is not known: the original says so, and goes on.
     Unknown {
-        /// Its name: bytes without newline and blank.
+        /// Its name: neither blanks nor newlines; to be sent, no control characters.
         token: Bytes,
         /// What follows.
         argument: Bytes,
@@ -58,10 +59,45 @@ impl core::fmt::Debug for Directive {
 pub struct Redirect {
     /// Why.
     pub kind: RedirectKind,
-    /// The path of what is to be done next, in a continuation, and only there: no white space.
+    /// The path of what is to be done next, in a continuation, and only there: no white space and no control
+    /// characters.
     pub path: Option<Bytes>,
-    /// The servers to ask: no white space. The original asks the last one first.
+    /// The URLs of the servers to ask. The original asks the last one first. As to what the client does with one:
+    /// [`ServerUri`](crate::deferral::ServerUri).
     pub servers: Vec<Bytes>,
+}
+
+impl Redirect {
+    /// Most servers.
+    pub const MAX_SERVERS: usize = 256;
+    /// Most bytes of a URL, and of a path.
+    pub const MAX_URL: usize = 1024;
+
+    /// For a command that was not carried out, with others to ask.
+    #[must_use]
+    pub const fn new(kind: RedirectKind, servers: Vec<Bytes>) -> Self {
+        Self { kind, path: None, servers }
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        let Self { kind, path, servers } = self;
+        let invalid = |field, reason| Err(EncodeError::Invalid { message: "Redirect", field, reason });
+        if path.is_some() != (*kind == RedirectKind::Continue) {
+            return invalid("path", "in a continuation, and only there");
+        }
+        let fits = |path: &Bytes| url::is_path(path) && !path.contains(&b' ') && !path.starts_with(b"/");
+        if path.iter().any(|path| !fits(path)) {
+            return invalid("path", "1 to 1024 bytes, no slash before it, no white space and no control characters");
+        }
+        if !servers.iter().all(|server| url::is_safe(server)) {
+            return invalid("servers", "http://, a host, a slash at the end; no user's name, at most 1024 bytes");
+        }
+        if servers.len() > Self::MAX_SERVERS {
+            let (max, got) = (to_u64(Self::MAX_SERVERS), to_u64(servers.len()));
+            return Err(EncodeError::TooLong { message: "Redirect", field: "servers", max, got });
+        }
+        Ok(())
+    }
 }
 
 /// Why a client is sent on.
@@ -175,7 +211,8 @@ impl Directive {
 }
 
 /// In the spelling that the original client reads safely: texts in quotation marks, one blank between words, and a
-/// newline at the end.
+/// newline at the end. A server that serves the original ends with [`Directive::Return`] or [`Directive::Redirect`],
+/// and names first what is to be asked last.
 impl Encode for Directive {
     fn encoded_len(&self) -> usize {
         let mut length = 1_usize;
@@ -184,29 +221,14 @@ impl Encode for Directive {
     }
 
     fn check(&self) -> Result<(), EncodeError> {
-        let invalid = |field, reason| Err(EncodeError::Invalid { message: "Directive", field, reason });
         match self {
-            Self::Redirect(Redirect { kind, path, servers }) => {
-                if path.is_some() != (*kind == RedirectKind::Continue) {
-                    return invalid("path", "in a continuation, and only there");
-                }
-                let words = path.iter().chain(servers);
-                if words.clone().any(|word| word.is_empty() || word.iter().copied().any(is_space)) {
-                    return invalid("servers", "white space separates them");
-                }
-                let (max, got) = (1024, to_u64(servers.len()));
-                if got > max {
-                    return Err(EncodeError::TooLong { message: "Directive", field: "servers", max, got });
-                }
-                Ok(())
-            }
+            Self::Redirect(redirect) => redirect.check(),
             Self::Unknown { token, .. } => {
                 let known: [&[u8]; 6] = [b"DISPLAY", b"RETURN", b"TRACE", b"STARTFSA", b"CD", b"REDIRECT"];
-                if token.is_empty()
-                    || token.iter().any(|byte| matches!(byte, b' ' | b'\n'))
-                    || known.contains(&&**token)
-                {
-                    return invalid("token", "a word that is not known");
+                let is_word = !token.is_empty() && !token.iter().any(|byte| *byte == b' ' || byte.is_ascii_control());
+                if !is_word || known.contains(&&**token) {
+                    let reason = "a word that is not known, without blanks and control characters";
+                    return Err(EncodeError::Invalid { message: "Directive", field: "token", reason });
                 }
                 Ok(())
             }

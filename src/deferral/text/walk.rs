@@ -80,6 +80,9 @@ impl List {
 /// The walk of the original client, with its order and its lists, to be compared with its captured walks. It need not
 /// end: servers that always continue keep it going. For a walk that ends, see [`Client`](crate::deferral::client::Client).
 ///
+/// It has one bound that the original lacks: of the servers that it has not met yet it takes up as many as make
+/// [`MAX_SERVERS`](Self::MAX_SERVERS) with those that it knows, and passes over the others.
+///
 /// ```
 /// use handover::deferral::text::{RedirectKind, Server, Step, Walk};
 ///
@@ -103,6 +106,9 @@ pub struct Walk {
 }
 
 impl Walk {
+    /// Most servers that it knows at a time.
+    pub const MAX_SERVERS: usize = 256;
+
     /// Sets out for a server.
     #[must_use]
     pub fn new(primary: Server, path: impl Into<Bytes>) -> Self {
@@ -154,7 +160,11 @@ impl Walk {
         }
     }
 
-    /// The server that was asked does not answer, or not with what it should.
+    fn known(&self) -> impl Iterator<Item = &List> {
+        [&self.to_try, &self.busy, &self.lazy, &self.bad, &self.dead].into_iter()
+    }
+
+    /// The server that was asked does not answer, or not with what it should: for good, whatever comes.
     pub fn dead(&mut self) {
         if let Some(server) = self.asked.take() {
             self.dead.add(server);
@@ -165,8 +175,18 @@ impl Walk {
     /// which they are named.
     pub fn redirected(&mut self, kind: RedirectKind, path: Option<Bytes>, servers: Vec<Server>) {
         let Some(asked) = self.asked.take() else { return };
+        // The one that was asked is on no list.
+        let known: usize = self.known().map(|list| list.0.len()).sum();
+        let mut room = Self::MAX_SERVERS.saturating_sub(known).saturating_sub(1);
         let mut named = List::default();
-        servers.into_iter().for_each(|server| named.add(server));
+        for server in servers {
+            let is_new = server.key != asked.key && !named.has(&server) && !self.known().any(|list| list.has(&server));
+            match room.checked_sub(usize::from(is_new)) {
+                Some(left) => room = left,
+                None => continue,
+            }
+            named.add(server);
+        }
         match kind {
             RedirectKind::Busy | RedirectKind::Continue => self.busy.add(asked),
             RedirectKind::NoService => self.bad.add(asked),

@@ -298,7 +298,7 @@ impl SiteEndpoint {
             }
             SiteCommand::Disconnect(link) => self.on_accepted(now, link, connection::Input::Disconnect),
         };
-        self.pump(now, result)
+        self.pump_for(now, result)
     }
 
     fn open(&mut self, now: Instant, id: ChannelId, to: To) -> Result<(), EndpointError> {
@@ -384,7 +384,7 @@ impl SiteEndpoint {
         if let Some((channel, number)) = channel {
             result = result.and(self.feed_channel(now, channel, input(number)));
         }
-        self.pump(now, result)
+        self.pump_for(now, result)
     }
 
     fn next_link(&mut self) -> LinkId {

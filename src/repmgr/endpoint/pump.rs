@@ -90,6 +90,16 @@ impl SiteEndpoint {
         }
     }
 
+    /// The same for our own caller. Links that go on for what it wants may bring what they may not: that is no error of
+    /// it, and is told by the event that they are closed.
+    pub(super) fn pump_for(&mut self, now: Instant, result: Result<(), EndpointError>) -> Result<(), EndpointError> {
+        let done = match self.pump(now, Ok(())) {
+            Err(EndpointError::Decode { .. } | EndpointError::Machine(Error::Violation(_))) => Ok(()),
+            done => done,
+        };
+        result.and(done)
+    }
+
     fn note_deadline(&mut self, who: Who) {
         let (noted, next) = match who {
             Who::Dispatcher => return,

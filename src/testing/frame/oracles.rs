@@ -147,7 +147,7 @@ fn message<M: Native + PartialEq + Debug>(message: &M) {
 
 /// What every encodable value keeps to: the size is exact, a short buffer is refused and left alone, and all ways of
 /// encoding give the same bytes.
-fn encodes(value: &impl Encode) -> Vec<u8> {
+pub(crate) fn encodes(value: &impl Encode) -> Vec<u8> {
     let bytes = value.to_vec().expect("it can be encoded");
     assert_eq!(bytes.len(), value.encoded_len(), "F1: the size");
     let mut room = std::vec![0xa5; bytes.len() + 1];

@@ -119,6 +119,23 @@ fn a_link_that_closes_while_it_is_paused_is_over() {
     pair.there.logs([]);
 }
 
+/// Whoever lets a link go on is not to blame for what comes on it.
+#[test]
+fn what_a_link_brings_when_it_goes_on_is_no_error_of_a_command() {
+    for wrong in [Vec::from([0; 9]), bytes(&[Message::Heartbeat(None), establishing()[0].clone()])] {
+        let mut there = Site::new(bounded(1, 100));
+        let link = there.endpoint.accept(there.now);
+        let mut session = bytes(&establishing());
+        session.extend(bytes(&[AppMessage::new(text(1)).into()]));
+        session.extend(wrong);
+        there.received(link, &session).unwrap();
+        there.log();
+        there.finish();
+        let log = there.log();
+        assert!(log.contains(&"close 1".into()) && log.contains(&"1 closed Violation".into()), "{log:?}");
+    }
+}
+
 /// When there is room again many links go on at once, on whatever little stack.
 #[test]
 fn many_links_go_on_at_once() {
