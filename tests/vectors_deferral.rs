@@ -4,6 +4,7 @@
 #[path = "../examples/inspect/input/mod.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod input;
+mod native_vectors;
 
 use bytes::{Bytes, BytesMut};
 use handover::deferral::message::{
@@ -12,25 +13,17 @@ use handover::deferral::message::{
 use handover::deferral::{
     DeferKind, MessageKind, RefusalCode, RequestFlags, RequestId, ServerAbilities, ServerId, capability,
 };
-use handover::frame::{Close, Extension, ExtensionType, Extensions, Frame, FrameStream, Hello, Native, Protocol, Text};
-use handover::limits::FrameLimits;
+use handover::frame::{Close, Frame, FrameStream, Hello, Native, Protocol, Text};
 use handover::testing::check_chunking;
 use handover::testing::deferral::check_message;
 use handover::wire::{Encode, Framer};
+use native_vectors::{ExtensionVector, LIMITS, RefusedVector, frame, read, unhex};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/vectors/deferral");
-const LIMITS: FrameLimits = FrameLimits::DEFAULT;
-
-#[derive(Deserialize)]
-struct ExtensionVector {
-    #[serde(rename = "type")]
-    ty: u16,
-    value: String,
-}
 
 #[derive(Deserialize)]
 struct CommandVector {
@@ -84,36 +77,16 @@ struct MessageVector {
     message: Fields,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RefusedVector {
-    name: String,
-    bytes: Vec<String>,
-    field: String,
-    kind: String,
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<char> = text.chars().filter(|digit| *digit != ' ').collect();
-    let pair = |pair: &[char]| u8::from_str_radix(&String::from_iter(pair), 16).expect("hexadecimal");
-    digits.chunks(2).map(pair).collect()
-}
-
 fn sixteen(text: &str) -> [u8; 16] {
     unhex(text).try_into().expect("16 bytes")
 }
 
-fn read<T: for<'a> Deserialize<'a>>(name: &str) -> Vec<T> {
-    let text = fs::read_to_string(Path::new(VECTORS).join(name)).expect("it is there");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
 fn messages() -> Vec<MessageVector> {
-    read("messages.json")
+    read(VECTORS, "messages.json")
 }
 
 fn refused() -> Vec<RefusedVector> {
-    read("refused.json")
+    read(VECTORS, "refused.json")
 }
 
 fn blob(text: Option<String>) -> Bytes {
@@ -140,8 +113,7 @@ fn value(fields: Fields) -> Message {
         return Message::Unknown { kind, body: blob(fields.body) };
     }
     let key = RequestKey { id: RequestId(sixteen(&fields.id.unwrap())), epoch: fields.epoch.unwrap() };
-    let values: Vec<_> = fields.extensions.iter().map(|one| (ExtensionType(one.ty), unhex(&one.value))).collect();
-    let extensions = Extensions::new(values.iter().map(|(ty, value)| Extension { ty: *ty, value })).unwrap();
+    let extensions = native_vectors::extensions(&fields.extensions);
     let signal = Signal { key, extensions: extensions.clone() };
     match &*fields.kind {
         "REQUEST" => Message::Request(Box::new(Request {
@@ -190,15 +162,6 @@ fn value(fields: Fields) -> Message {
         }
         other => panic!("{other}"),
     }
-}
-
-/// The one frame that the bytes are.
-fn frame(bytes: &[u8]) -> Frame {
-    let mut framer = Framer::new(FrameStream::new(&LIMITS));
-    framer.push(bytes);
-    let frame = framer.next_item().expect("well-formed").expect("whole");
-    assert_eq!((framer.next_item(), framer.buffered()), (Ok(None), 0));
-    frame
 }
 
 #[test]

@@ -4,25 +4,25 @@
 #[path = "../examples/inspect/input/mod.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod input;
+mod native_vectors;
 
 use bytes::BytesMut;
 use handover::frame::link::{Config, Ending, Event, Input, Link, Output};
 use handover::frame::{
-    Capabilities, Close, CloseReason, Extension, ExtensionType, Extensions, Frame, FrameFlags, FrameStream, Hello,
-    Identity, Native, Offer, Protocol, Text, VersionRange,
+    Capabilities, Close, CloseReason, Frame, FrameFlags, FrameStream, Hello, Identity, Native, Offer, Protocol, Text,
+    VersionRange,
 };
-use handover::limits::FrameLimits;
 use handover::machine::Machine;
 use handover::testing::check_chunking;
 use handover::time::Instant;
 use handover::wire::{Encode, Framer};
+use native_vectors::{ExtensionVector, LIMITS, RefusedVector, extensions, frame, read, unhex};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/vectors/frame");
-const LIMITS: FrameLimits = FrameLimits::DEFAULT;
 
 #[derive(Deserialize)]
 struct OfferVector {
@@ -30,13 +30,6 @@ struct OfferVector {
     min: u16,
     max: u16,
     capabilities: String,
-}
-
-#[derive(Deserialize)]
-struct ExtensionVector {
-    #[serde(rename = "type")]
-    ty: u16,
-    value: String,
 }
 
 #[derive(Deserialize)]
@@ -74,46 +67,12 @@ struct MessageVector {
     frame: Option<FrameVector>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RefusedVector {
-    name: String,
-    bytes: Vec<String>,
-    field: String,
-    kind: String,
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<char> = text.chars().filter(|digit| *digit != ' ').collect();
-    let pair = |pair: &[char]| u8::from_str_radix(&String::from_iter(pair), 16).expect("hexadecimal");
-    digits.chunks(2).map(pair).collect()
-}
-
-fn read<T: for<'a> Deserialize<'a>>(name: &str) -> Vec<T> {
-    let text = fs::read_to_string(Path::new(VECTORS).join(name)).expect("it is there");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
 fn messages() -> Vec<MessageVector> {
-    read("messages.json")
+    read(VECTORS, "messages.json")
 }
 
 fn refused() -> Vec<RefusedVector> {
-    read("refused.json")
-}
-
-/// The one frame that the bytes are.
-fn frame(bytes: &[u8]) -> Frame {
-    let mut framer = Framer::new(FrameStream::new(&LIMITS));
-    framer.push(bytes);
-    let frame = framer.next_item().expect("well-formed").expect("whole");
-    assert_eq!((framer.next_item(), framer.buffered()), (Ok(None), 0));
-    frame
-}
-
-fn extensions(list: &[ExtensionVector]) -> Extensions {
-    let values: Vec<_> = list.iter().map(|extension| (ExtensionType(extension.ty), unhex(&extension.value))).collect();
-    Extensions::new(values.iter().map(|(ty, value)| Extension { ty: *ty, value })).expect("they are short")
+    read(VECTORS, "refused.json")
 }
 
 /// The message is read as `value`, and `value` is written as it came.
