@@ -250,6 +250,9 @@ pub struct GroupLimits {
     pub providers: usize,
     /// Most tokens in a domain: providers and subscribers of all groups. Default 1 048 576.
     pub tokens: usize,
+    /// Most ends of protocols that a provider and a standby keep of a group, to tell those who have missed some.
+    /// Default 8.
+    pub recent: usize,
     /// Most phases of a protocol: who still wants to continue then has rejected it. Default 1024.
     pub phases: u32,
     /// Most source groups one behind the other. Default 8.
@@ -266,6 +269,7 @@ impl GroupLimits {
         groups: 65_536,
         providers: 4096,
         tokens: 1 << 20,
+        recent: 8,
         phases: 1024,
         source_depth: 8,
         outputs: 65_536,

@@ -32,6 +32,8 @@ codes! {
         ACKNOWLEDGE = 0x0b;
         /// Its view of a group is not what it should be: it wants the whole.
         RESYNCHRONISE = 0x0c;
+        /// What a process knows of a group.
+        REPORT = 0x0d;
         /// A process is in the domain.
         WELCOME = 0x81;
         /// A request is accepted; it is not carried out yet.
@@ -56,16 +58,16 @@ codes! {
         REDIRECT = 0x8b;
         /// A group as it is.
         VIEW = 0x8c;
-        /// An entry of the log.
+        /// An outcome that other coordinators are to keep.
         REPLICATE = 0xc0;
         /// It is kept.
         REPLICATED = 0xc1;
-        /// What do you know of the groups?
+        /// A coordinator wants to reign, and asks what the others know.
         QUERY = 0xc2;
-        /// That is what is known.
-        REPORT = 0xc3;
-        /// An epoch begins.
-        EPOCH = 0xc4;
+        /// It may, and that is what is known.
+        GRANT = 0xc3;
+        /// A coordinator reigns.
+        REIGN = 0xc4;
         /// An epoch is over: who still acts in it must stop.
         FENCED = 0xc5;
         /// A coordinator tells others, which may be of another domain, that it is there.
@@ -94,6 +96,20 @@ codes! {
         ATTRIBUTE_CHANGE = 8, "HA_GS_GROUP_ATTRIBUTE_CHANGE";
         /// The state value of the source group has changed.
         SOURCE_STATE_REFLECTION = 9, "HA_GS_SOURCE_STATE_REFLECTION";
+    }
+}
+
+impl ProtocolKind {
+    /// Whether those that it removes are out whatever the votes say: they have failed.
+    #[must_use]
+    pub fn is_certain(self) -> bool {
+        [Self::FAILURE_LEAVE, Self::CAST_OUT].contains(&self)
+    }
+
+    /// Whether it removes providers against their will: they have no vote.
+    #[must_use]
+    pub fn removes(self) -> bool {
+        self == Self::EXPEL || self.is_certain()
     }
 }
 

@@ -20,6 +20,6 @@ pub use ids::{
     ProtocolKind, Subscription, Summary, Vote,
 };
 pub use name::{
-    DomainId, Epoch, GroupId, GroupName, InvalidName, InvalidValue, ProtocolId, ProviderId, ProviderMessage, RequestId,
-    Sequence, StateValue, Token, ViewId,
+    CoordinatorId, DomainId, Epoch, GroupId, GroupName, InvalidName, InvalidValue, ProtocolId, ProviderId,
+    ProviderMessage, RequestId, Sequence, StateValue, Token, ViewId,
 };

@@ -21,8 +21,11 @@ macro_rules! counters {
 counters! {
     /// Which domain: no other has the same.
     DomainId(u64);
-    /// Which reign in a domain: each coordinator that takes over begins a higher one.
+    /// Which reign in a domain: each coordinator that takes over begins a higher one. 48 bits of a count and 16 bits of
+    /// the coordinator, so that no two ever reign in the same; 0: none.
     Epoch(u64);
+    /// Which coordinator of its domain.
+    CoordinatorId(u16);
     /// Which group: one that is made anew under an old name has another.
     GroupId(u64);
     /// Which protocol, in its group.
@@ -62,6 +65,26 @@ record! {
         /// Which start of its process: one that comes back is somebody else.
         pub incarnation: u64,
     }
+}
+
+impl Epoch {
+    /// The next reign, if `coordinator` takes over.
+    #[must_use]
+    pub const fn next(self, coordinator: CoordinatorId) -> Self {
+        Self(((self.0 >> 16).wrapping_add(1) << 16) | widen(coordinator.0))
+    }
+
+    /// Whose reign it is.
+    #[must_use]
+    pub const fn coordinator(self) -> CoordinatorId {
+        let [.., high, low] = self.0.to_be_bytes();
+        CoordinatorId(u16::from_be_bytes([high, low]))
+    }
+}
+
+const fn widen(number: u16) -> u64 {
+    let [high, low] = number.to_be_bytes();
+    u64::from_be_bytes([0, 0, 0, 0, 0, 0, high, low])
 }
 
 /// A group's name: u8 size and 1 to 32 bytes.

@@ -1,6 +1,6 @@
 //! Processes: how they enter, whether they are there, and how they fail (spec/group.md 5.2).
 
-use super::{Coordinator, Credentials, Due, Event, Output, Process};
+use super::{Coordinator, Credentials, Due, Event, Output, Process, reign};
 use crate::error::Error;
 use crate::frame::Extensions;
 use crate::group::ids::{Announcement as Flags, DissolveReason, LeaveReason};
@@ -16,10 +16,12 @@ impl Coordinator {
         if self.clients.contains_key(&link) {
             return Err(self.violated(link, "a request", "a second ENTER"));
         }
-        let Enter { node, incarnation, ping_interval_ms, pong_limit_ms, credentials, .. } = enter;
+        let Enter { node, incarnation, epoch, ping_interval_ms, pong_limit_ms, reports, credentials, .. } = enter;
         let is_known = self.clients.values().any(|other| (other.node, other.incarnation) == (node, incarnation));
-        let is_gone = self.gone.get(&node).is_some_and(|gone| incarnation <= *gone);
-        let is_full = self.clients.len() >= self.config.limits.processes;
+        let is_gone = self.gone.contains(node, incarnation);
+        let most = self.config.limits.tokens;
+        let is_full =
+            self.clients.len() >= self.config.limits.processes || usize::try_from(reports).unwrap_or(usize::MAX) > most;
         // Who was declared dead, or takes another's place, is to come back as somebody else.
         if is_known || is_gone || is_full {
             let reason = if is_full { DissolveReason::STOPPED } else { DissolveReason::FENCED };
@@ -30,7 +32,10 @@ impl Coordinator {
         let process = Process {
             node,
             incarnation,
+            epoch,
+            admitted: false,
             entered: false,
+            reports,
             tokens: BTreeSet::new(),
             ping_interval: Duration::from_millis(u64::from(ping_interval_ms)),
             pong_limit: Duration::from_millis(u64::from(pong_limit_ms)),
@@ -44,11 +49,32 @@ impl Coordinator {
     }
 
     pub(super) fn admit(&mut self, link: LinkId, allowed: bool) {
-        if !allowed {
-            self.clients.remove(&link);
-            self.tell_dissolved(link, None, DissolveReason::STOPPED);
-            return self.outbox.push(Output::Close(link));
+        let Some(process) = self.clients.get_mut(&link) else { return };
+        process.admitted = allowed;
+        let (epoch, has_reports) = (process.epoch, process.reports > 0);
+        if allowed && epoch > self.config.epoch {
+            // Somebody else reigns by now.
+            return self.end(DissolveReason::FENCED);
         }
+        if !allowed {
+            return self.turn_away(link, DissolveReason::STOPPED);
+        }
+        match self.state {
+            // Its reports come now, and it is welcome when they all have.
+            reign::State::Recovering => {}
+            // It was waited for, and is out of its groups.
+            _ if has_reports => self.turn_away(link, DissolveReason::FENCED),
+            _ => self.welcome(link),
+        }
+    }
+
+    pub(super) fn turn_away(&mut self, link: LinkId, reason: DissolveReason) {
+        self.clients.remove(&link);
+        self.tell_dissolved(link, None, reason);
+        self.outbox.push(Output::Close(link));
+    }
+
+    pub(super) fn welcome(&mut self, link: LinkId) {
         let Some(process) = self.clients.get_mut(&link) else { return };
         process.entered = true;
         let interval = process.ping_interval;
@@ -113,8 +139,15 @@ impl Coordinator {
         for link in links {
             self.tell_dissolved(link, None, DissolveReason::FENCED);
             self.outbox.push(Output::Close(link));
+            self.bar(link);
             self.fail(link, LeaveReason::HOST_FAILURE);
         }
+    }
+
+    /// This start of a process does not come back.
+    fn bar(&mut self, link: LinkId) {
+        let Some(process) = self.clients.get(&link) else { return };
+        self.gone.insert(process.node, process.incarnation, self.config.limits.processes);
     }
 
     pub(super) fn process_failed(&mut self, link: LinkId) {
@@ -123,13 +156,16 @@ impl Coordinator {
 
     /// A process is gone: each of its providers fails, its subscriptions end.
     pub(super) fn fail(&mut self, link: LinkId, reason: LeaveReason) {
+        // Before it was in, it had nothing to lose: it may try again.
+        if self.clients.get(&link).is_some_and(|process| process.entered) {
+            self.bar(link);
+        }
         let Some(process) = self.clients.remove(&link) else { return };
+        if let Some(recovery) = &mut self.recovery {
+            recovery.forget(link);
+        }
         if let Some(due) = process.deadline {
             self.deadlines.remove(&due);
-        }
-        if process.entered {
-            let gone = self.gone.entry(process.node).or_default();
-            *gone = (*gone).max(process.incarnation);
         }
         for index in process.tokens {
             let Some((token, holder)) = self.tokens.current(index) else { continue };

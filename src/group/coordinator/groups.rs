@@ -4,7 +4,7 @@ use super::table::group::{Event as GroupEvent, State as GroupState, step};
 use super::{Coordinator, Event, Group};
 use crate::group::attributes::Attributes;
 use crate::group::ids::{BatchControl, DissolveReason, LeaveReason, Phases, ProtocolKind};
-use crate::group::message::Snapshot;
+use crate::group::message::{Open, Snapshot};
 use crate::group::name::{GroupId, ProtocolId, ProviderId, Sequence, StateValue, Token, ViewId};
 use crate::group::proposal::{Leave, Proposal};
 use crate::machine::trace_transition;
@@ -21,6 +21,8 @@ impl Group {
             view: ViewId(0),
             sequence: Sequence(0),
             last_protocol: ProtocolId(0),
+            last_ended: ProtocolId(0),
+            announcements: Vec::new(),
             running: None,
             failed: VecDeque::new(),
             cast_out: VecDeque::new(),
@@ -29,6 +31,29 @@ impl Group {
             reflection: None,
             subscribers: BTreeMap::new(),
         }
+    }
+
+    /// A group as it is, after all that was told.
+    pub(super) fn snapshot(&self, id: GroupId) -> Snapshot {
+        Snapshot {
+            group: id,
+            sequence: self.sequence,
+            view: self.view,
+            attributes: self.attributes.clone(),
+            state: self.value.clone(),
+            members: self.members.iter().map(|member| member.provider).collect(),
+            last: self.last_ended,
+        }
+    }
+
+    /// The phase that a provider is in.
+    pub(super) fn open_for(&self, provider: ProviderId) -> Option<Open> {
+        let running = self.running.as_ref().filter(|_| self.state == GroupState::Voting)?;
+        let is_told = self.members.iter().any(|member| member.provider == provider)
+            || self.admitted.iter().any(|joiner| joiner.provider == provider);
+        let voter = running.voters.iter().find(|voter| voter.provider == provider);
+        let vote = voter.and_then(|voter| voter.ballot.clone());
+        is_told.then(|| Open { vote, ..running.open() })
     }
 
     pub(super) fn go(&mut self, event: GroupEvent) {
@@ -106,8 +131,7 @@ impl Coordinator {
             group.cast_out.retain(|leave| leave.provider != provider);
             let goes_already = group.running.as_ref().is_some_and(|running| {
                 let kind = running.kind;
-                let sure = [ProtocolKind::FAILURE_LEAVE, ProtocolKind::CAST_OUT].contains(&kind);
-                sure && running.proposal.leaving.iter().any(|leave| leave.provider == provider)
+                kind.is_certain() && running.proposal.leaving.iter().any(|leave| leave.provider == provider)
             });
             if !goes_already {
                 group.failed.push_back(Leave { provider, reason, code: 0 });
@@ -186,19 +210,5 @@ impl Coordinator {
                 self.ready.insert(target);
             }
         }
-    }
-
-    /// A group as it is.
-    pub(super) fn snapshot(&self, id: GroupId) -> Option<Snapshot> {
-        let group = self.groups.get(&id)?;
-        Some(Snapshot {
-            group: id,
-            sequence: group.sequence,
-            view: group.view,
-            attributes: group.attributes.clone(),
-            state: group.value.clone(),
-            members: group.members.iter().map(|member| member.provider).collect(),
-            last: group.last_protocol,
-        })
     }
 }

@@ -34,6 +34,18 @@ impl Machine for Coordinator {
                 self.process_failed(link);
                 Ok(())
             }
+            Input::Persisted(index) => {
+                self.kept(index);
+                Ok(())
+            }
+            Input::Recovered => {
+                self.recovered();
+                Ok(())
+            }
+            Input::Proclaimed(other) => {
+                self.meet(&other);
+                Ok(())
+            }
             Input::NodeDown(node) => {
                 self.node_failed(node);
                 Ok(())
@@ -72,8 +84,14 @@ impl Coordinator {
             _ if self.state == reign::State::Over => {
                 Err(Misuse::WrongState { state: self.state.name(), input: input.name() })
             }
-            Input::Admit { link, .. } if self.clients.get(link).is_none_or(|process| process.entered) => {
+            Input::Admit { link, .. } if self.clients.get(link).is_none_or(|process| process.admitted) => {
                 Err(Misuse::Unknown { what: "link", id: link.0 })
+            }
+            Input::Persisted(index) if self.keeping.last_key_value().is_none_or(|(last, _)| last < index) => {
+                Err(Misuse::Argument { what: "index", reason: "an outcome that is to be kept" })
+            }
+            Input::Recovered if self.state != reign::State::Recovering => {
+                Err(Misuse::WrongState { state: self.state.name(), input: input.name() })
             }
             _ => Ok(()),
         }
@@ -89,7 +107,7 @@ impl Coordinator {
                 Due::Phase(group) => self.phase_is_over(group),
                 Due::Ping(link) => self.ping(link),
                 Due::Pong(link) => self.is_silent(link),
-                Due::Recover => self.go(reign::Event::Recovered),
+                Due::Recover => self.recovered(),
             }
         }
     }
@@ -98,7 +116,10 @@ impl Coordinator {
     pub(super) fn end(&mut self, reason: DissolveReason) {
         let links: Vec<LinkId> = self.clients.keys().copied().collect();
         for link in links {
-            self.tell_dissolved(link, None, reason);
+            // Where another one reigns the groups live on: their processes find it.
+            if reason != DissolveReason::FENCED {
+                self.tell_dissolved(link, None, reason);
+            }
             self.outbox.push(Output::Close(link));
         }
         let names: Vec<_> = self.names.keys().cloned().collect();
@@ -110,6 +131,8 @@ impl Coordinator {
         self.names.clear();
         self.ready.clear();
         self.deadlines.clear();
+        self.keeping.clear();
+        self.recovery = None;
         self.go(reign::Event::Ended);
         self.event(Event::Ended(reason));
     }
@@ -135,7 +158,7 @@ impl Coordinator {
         self.outbox.push(Output::Send { link, message });
     }
 
-    fn go(&mut self, event: reign::Event) {
+    pub(super) fn go(&mut self, event: reign::Event) {
         match reign::step(self.state, event) {
             Ok(next) => {
                 trace_transition!("group coordinator", self.state, event, next);

@@ -1,9 +1,11 @@
 //! Who is in which group, and what is voted on there (spec/group.md 5).
 
 mod clients;
+mod gone;
 mod groups;
 mod handle;
 mod protocols;
+mod recovery;
 mod requests;
 mod table;
 mod tokens;
@@ -12,17 +14,21 @@ mod votes;
 
 pub(in crate::group) use protocols::membership_digest;
 pub use table::{group, reign};
-pub use types::{Config, Credentials, Event, Input, Output};
+pub use types::{Config, Credentials, Durability, Event, Input, Output};
 
 use super::attributes::Attributes;
-use super::ids::{LeaveReason, Subscription};
-use super::name::{GroupId, GroupName, ProtocolId, ProviderId, Sequence, StateValue, Token, ViewId};
+use super::ids::{Announcement as Flags, LeaveReason, Subscription};
+use super::message::GroupRecord;
+use super::name::{Epoch, GroupId, GroupName, ProtocolId, ProviderId, Sequence, StateValue, Token, ViewId};
 use super::proposal::Leave;
 use crate::machine::{LinkId, Outbox};
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
+use gone::Gone;
+use recovery::Recovery;
 use tokens::Tokens;
 use votes::Running;
 
@@ -34,8 +40,7 @@ pub struct Coordinator {
     state: reign::State,
     now: Instant,
     clients: BTreeMap<LinkId, Process>,
-    /// The highest incarnation of each machine that has failed: it does not come back.
-    gone: BTreeMap<u32, u64>,
+    gone: Gone,
     tokens: Tokens,
     groups: BTreeMap<GroupId, Group>,
     names: BTreeMap<GroupName, GroupId>,
@@ -45,6 +50,11 @@ pub struct Coordinator {
     deadlines: BTreeSet<(Instant, Due)>,
     /// Groups in which a protocol may begin.
     ready: BTreeSet<GroupId>,
+    /// The groups whose outcomes are being kept.
+    keeping: BTreeMap<u64, GroupId>,
+    last_entry: u64,
+    /// What is known of the reign before this one, until it is over.
+    recovery: Option<Box<Recovery>>,
     outbox: Outbox<Output>,
 }
 
@@ -66,8 +76,14 @@ enum Due {
 struct Process {
     node: u32,
     incarnation: u64,
+    /// The highest reign that it knows of.
+    epoch: Epoch,
     /// Whether the application has let it in.
+    admitted: bool,
+    /// Whether it was told so.
     entered: bool,
+    /// How many reports of its are still to come.
+    reports: u32,
     tokens: BTreeSet<u32>,
     ping_interval: Duration,
     pong_limit: Duration,
@@ -89,6 +105,9 @@ struct Group {
     view: ViewId,
     sequence: Sequence,
     last_protocol: ProtocolId,
+    last_ended: ProtocolId,
+    /// What is to be announced after the outcome that is being kept.
+    announcements: Vec<(Flags, Vec<ProviderId>)>,
     running: Option<Running>,
     failed: VecDeque<Leave>,
     cast_out: VecDeque<Leave>,
@@ -106,6 +125,8 @@ struct Member {
     token: Token,
     /// Why it goes, once it has failed.
     failed: Option<LeaveReason>,
+    /// What it has taken.
+    acknowledged: Sequence,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -117,32 +138,38 @@ struct Joiner {
 }
 
 impl Coordinator {
-    /// A coordinator without processes.
+    /// The first coordinator of a domain, without processes.
     #[must_use]
-    pub fn new(config: Config, now: Instant) -> Self {
-        let mut deadlines = BTreeSet::new();
-        let state = match config.recover {
-            Some(time) => {
-                deadlines.insert((now.saturating_add(time), Due::Recover));
-                reign::State::Recovering
-            }
-            None => reign::State::Leading,
-        };
+    pub const fn new(config: Config, now: Instant) -> Self {
         Self {
             config,
-            state,
+            state: reign::State::Leading,
             now,
             clients: BTreeMap::new(),
-            gone: BTreeMap::new(),
-            tokens: Tokens::default(),
+            gone: Gone::new(),
+            tokens: Tokens::new(),
             groups: BTreeMap::new(),
             names: BTreeMap::new(),
             targets: BTreeMap::new(),
             last_group: 0,
-            deadlines,
+            deadlines: BTreeSet::new(),
             ready: BTreeSet::new(),
+            keeping: BTreeMap::new(),
+            last_entry: 0,
+            recovery: None,
             outbox: Outbox::new(),
         }
+    }
+
+    /// One that takes over (spec/group.md 6): for `grace` it hears those who were in the domain before its reign, and then
+    /// goes on from what they and `records` know. Who has not come by then has failed.
+    #[must_use]
+    pub fn take_over(config: Config, records: Vec<GroupRecord>, grace: Duration, now: Instant) -> Self {
+        let mut coordinator = Self::new(config, now);
+        coordinator.state = reign::State::Recovering;
+        coordinator.deadlines.insert((now.saturating_add(grace), Due::Recover));
+        coordinator.recovery = Some(Box::new(Recovery::new(records)));
+        coordinator
     }
 
     /// How many groups there are.
@@ -156,6 +183,13 @@ impl Coordinator {
     pub fn members(&self, name: &GroupName) -> Option<Vec<ProviderId>> {
         let group = self.groups.get(self.names.get(name)?)?;
         Some(group.members.iter().map(|member| member.provider).collect())
+    }
+
+    /// Up to where all providers of a group that are there have taken what it was told; `None` if there is no such group.
+    #[must_use]
+    pub fn stable(&self, name: &GroupName) -> Option<Sequence> {
+        let group = self.groups.get(self.names.get(name)?)?;
+        group.members.iter().filter(|member| member.failed.is_none()).map(|member| member.acknowledged).min()
     }
 
     /// Whose votes a group waits for: without a time limit nothing goes on before they come, or have failed.

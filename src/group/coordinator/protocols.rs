@@ -1,15 +1,18 @@
 //! Protocols: their phases, their ends, and what everybody is told (spec/group.md 5.4 and 5.5).
 
-use super::table::group::Event as GroupEvent;
+use super::table::group::{Event as GroupEvent, State as GroupState};
+use super::tokens::Holder;
 use super::votes::{Running, Verdict, Voter};
-use super::{Coordinator, Due, Event, Group, Member};
+use super::{Coordinator, Due, Durability, Event, Group, Member, Output};
 use crate::frame::Extensions;
-use crate::group::ids::{Announcement as Flags, Phases, ProtocolKind, Subscription, Summary};
-use crate::group::message::{Announcement, Ended, Message, Notice, Open, Phase, Snapshot};
-use crate::group::name::{GroupId, ProtocolId, ProviderId, Token, ViewId};
+use crate::group::ids::{Announcement as Flags, LeaveReason, Phases, ProtocolKind, Subscription, Summary};
+use crate::group::message::{
+    Announcement, Ballot, Ended, Entry, Message, Notice, Open, Outcome, Past, Phase, Snapshot,
+};
+use crate::group::name::{GroupId, ProtocolId, ProviderId, Sequence, Token, ViewId};
 use crate::group::proposal::{Leave, Proposal};
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -38,6 +41,7 @@ impl Coordinator {
             default_vote: group.attributes.default_vote,
             summary: Summary::empty(),
             deadline: None,
+            verdict: None,
             late: BTreeSet::new(),
             deactivating: BTreeSet::new(),
         };
@@ -48,13 +52,17 @@ impl Coordinator {
             self.tell_phase(id);
             self.decide(id);
         } else {
-            self.finish(id, true);
+            self.conclude(id, true);
         }
     }
 
     /// Goes on as far as the votes that are there allow.
     pub(super) fn decide(&mut self, id: GroupId) {
-        while self.groups.get(&id).and_then(|group| group.running.as_ref()).is_some_and(Running::is_decided) {
+        let votes = |group: &&Group| group.state == GroupState::Voting;
+        let running = |this: &Self| {
+            this.groups.get(&id).filter(votes).and_then(|group| group.running.as_ref()).is_some_and(Running::is_decided)
+        };
+        while running(self) {
             self.close(id);
         }
     }
@@ -86,13 +94,14 @@ impl Coordinator {
                 group.go(GroupEvent::Continues);
                 self.tell_phase(id);
             }
-            Verdict::Approved => self.finish(id, true),
-            Verdict::Rejected => self.finish(id, false),
+            Verdict::Approved => self.conclude(id, true),
+            Verdict::Rejected => self.conclude(id, false),
         }
     }
 
-    /// Tells those that vote, and those that are to be expelled, that a phase begins.
-    fn tell_phase(&mut self, id: GroupId) {
+    /// Tells those that vote, and those that are to be expelled, that a phase begins. Votes that are known already come from
+    /// the reign before.
+    pub(super) fn tell_phase(&mut self, id: GroupId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let sequence = group.next_sequence();
         let Some(running) = &mut group.running else { return };
@@ -101,52 +110,67 @@ impl Coordinator {
             running.deadline = Some(at);
             self.deadlines.insert((at, Due::Phase(id)));
         }
-        let Running { protocol, kind, phase, time_limit, summary, .. } = *running;
-        let proposal = running.proposal.clone();
+        let open = running.open();
+        let votes: BTreeMap<ProviderId, Ballot> =
+            running.voters.iter().filter_map(|voter| Some((voter.provider, voter.ballot.clone()?))).collect();
         for token in group.hearers() {
-            let Some(link) = self.tokens.holder(token).map(|holder| holder.link) else { continue };
-            let open = Open { protocol, kind, phase, time_limit, proposal: proposal.clone(), vote: None };
-            let phase = Phase { token, group: id, sequence, summary, open, extensions: Extensions::NONE };
+            let Some(Holder { link, provider, .. }) = self.tokens.holder(token) else { continue };
+            let vote = provider.and_then(|provider| votes.get(&provider)).cloned();
+            let open = Open { vote, ..open.clone() };
+            let phase = Phase { token, group: id, sequence, open, extensions: Extensions::NONE };
             self.send(link, Message::Phase(phase));
+        }
+    }
+
+    /// A protocol is decided: everybody is told, once the outcome is kept as it is to be.
+    fn conclude(&mut self, id: GroupId, approved: bool) {
+        if self.config.durability == Durability::Survivors {
+            return self.finish(id, approved);
+        }
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(mut running) = group.running.take() else { return };
+        running.verdict = Some(approved);
+        let mut after = group.clone();
+        after.apply(&running, approved);
+        let outcome = after.outcome(&running, approved);
+        after.sequence = outcome.sequence;
+        let snapshot = after.snapshot(id);
+        group.running = Some(running);
+        group.go(GroupEvent::Decided);
+        self.last_entry = self.last_entry.saturating_add(1);
+        self.keeping.insert(self.last_entry, id);
+        let entry = Entry { index: self.last_entry, past: Past { approved, ended: outcome }, snapshot };
+        self.outbox.push(Output::Persist(Box::new(entry)));
+    }
+
+    /// All outcomes up to this one are kept.
+    pub(super) fn kept(&mut self, index: u64) {
+        while let Some(first) = self.keeping.first_entry().filter(|first| *first.key() <= index) {
+            let id = first.remove();
+            let running = self.groups.get(&id).and_then(|group| group.running.as_ref());
+            if let Some(approved) = running.and_then(|running| running.verdict) {
+                self.finish(id, approved);
+            }
         }
     }
 
     /// A protocol ends.
     fn finish(&mut self, id: GroupId, approved: bool) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        let Some(mut running) = group.running.take() else { return };
+        let Some(running) = group.running.take() else { return };
         let hearers = group.hearers();
         let joiners: Vec<Token> = group.admitted.iter().map(|joiner| joiner.token).collect();
-        if running.phases == Phases::ONE {
-            running.summary = Summary::empty();
-        }
         group.go(if approved { GroupEvent::Approved } else { GroupEvent::Rejected });
         let change = group.apply(&running, approved);
-        let sequence = group.next_sequence();
-        let (view, digest) = (group.view, digest(group.view, &group.members));
-        // What is told is what is now, or what was wished for.
-        if approved && running.proposal.state.is_none() && change.state {
-            running.proposal.state = Some(group.value.clone());
-        }
+        let outcome = group.outcome(&running, approved);
+        group.sequence = outcome.sequence;
         let name = group.attributes.name.clone();
-        let snapshot = if approved && !joiners.is_empty() { self.snapshot(id) } else { None };
+        let snapshot = (approved && !joiners.is_empty()).then(|| group.snapshot(id));
         for token in hearers {
-            let Some(link) = self.tokens.holder(token).map(|holder| holder.link) else { continue };
+            let Some(link) = self.link_of(token) else { continue };
             let whole = snapshot.as_ref().filter(|_| joiners.contains(&token));
-            let ended = Ended {
-                token,
-                group: id,
-                sequence,
-                protocol: running.protocol,
-                kind: running.kind,
-                phases: running.phase,
-                summary: running.summary,
-                view,
-                digest,
-                proposal: running.proposal.clone(),
-                snapshot: whole.map(|snapshot: &Snapshot| Box::new(snapshot.clone())),
-                extensions: Extensions::NONE,
-            };
+            let snapshot = whole.map(|snapshot: &Snapshot| Box::new(snapshot.clone()));
+            let ended = Ended { token, group: id, outcome: outcome.clone(), snapshot, extensions: Extensions::NONE };
             let ended = Box::new(ended);
             self.send(link, if approved { Message::Approved(ended) } else { Message::Rejected(ended) });
         }
@@ -165,6 +189,10 @@ impl Coordinator {
         if change.state || !change.joined.is_empty() || !change.left.is_empty() {
             self.notify(id, &change);
         }
+        let held = self.groups.get_mut(&id).map(|group| core::mem::take(&mut group.announcements));
+        for (flags, providers) in held.unwrap_or_default() {
+            self.announce(id, flags, providers);
+        }
         if !running.late.is_empty() {
             self.announce(id, Flags::TIME_LIMIT_EXCEEDED, running.late.into_iter().collect());
         }
@@ -180,6 +208,10 @@ impl Coordinator {
     /// Tells the providers of a group something else.
     pub(super) fn announce(&mut self, id: GroupId, flags: Flags, providers: Vec<ProviderId>) {
         let Some(group) = self.groups.get_mut(&id) else { return };
+        // The outcome that is being kept has its number already.
+        if group.state == GroupState::Keeping {
+            return group.announcements.push((flags, providers));
+        }
         let sequence = group.next_sequence();
         for token in group.hearers() {
             let Some(link) = self.link_of(token) else { continue };
@@ -246,9 +278,9 @@ struct Change {
 
 impl Group {
     /// Who votes: all that are there or join, but not those that are removed against their will.
-    fn voters(&self, kind: ProtocolKind, proposal: &Proposal) -> Vec<Voter> {
-        let against = [ProtocolKind::EXPEL, ProtocolKind::FAILURE_LEAVE, ProtocolKind::CAST_OUT].contains(&kind);
-        let removed = |provider: ProviderId| against && proposal.leaving.iter().any(|leave| leave.provider == provider);
+    pub(super) fn voters(&self, kind: ProtocolKind, proposal: &Proposal) -> Vec<Voter> {
+        let removed =
+            |provider: ProviderId| kind.removes() && proposal.leaving.iter().any(|leave| leave.provider == provider);
         let members = self.members.iter().map(|member| (member.provider, member.failed.is_some()));
         let joiners = self.admitted.iter().map(|joiner| (joiner.provider, joiner.failed));
         let voters = members.chain(joiners).filter(|(provider, _)| !removed(*provider));
@@ -261,14 +293,33 @@ impl Group {
         members.chain(self.admitted.iter().map(|joiner| joiner.token)).collect()
     }
 
+    /// What is told of a protocol that has ended, once its changes are made.
+    fn outcome(&self, running: &Running, approved: bool) -> Outcome {
+        let mut proposal = running.proposal.clone();
+        // What is told is what is now.
+        if approved && proposal.state.is_some() {
+            proposal.state = Some(self.value.clone());
+        }
+        Outcome {
+            sequence: Sequence(self.sequence.0.saturating_add(1)),
+            protocol: running.protocol,
+            kind: running.kind,
+            phases: running.phase,
+            summary: if running.phases == Phases::ONE { Summary::empty() } else { running.summary },
+            view: self.view,
+            digest: membership_digest(self.view, self.members.iter().map(|member| member.provider)),
+            proposal,
+        }
+    }
+
     /// Makes the changes of a protocol that has ended.
     fn apply(&mut self, running: &Running, approved: bool) -> Change {
         let mut change = Change::default();
+        self.last_ended = running.protocol;
         let Proposal { leaving, state, attributes, .. } = &*running.proposal;
         let admitted = core::mem::take(&mut self.admitted);
         // Who has failed is out, whatever the votes say.
-        let sure = [ProtocolKind::FAILURE_LEAVE, ProtocolKind::CAST_OUT].contains(&running.kind);
-        if approved || sure {
+        if approved || running.kind.is_certain() {
             for leave in leaving {
                 let Some(at) = self.members.iter().position(|member| member.provider == leave.provider) else {
                     continue;
@@ -283,8 +334,13 @@ impl Group {
         }
         if approved {
             for joiner in admitted {
-                let failed = joiner.failed.then_some(crate::group::ids::LeaveReason::PROVIDER_FAILURE);
-                self.members.push(Member { provider: joiner.provider, token: joiner.token, failed });
+                let failed = joiner.failed.then_some(LeaveReason::PROVIDER_FAILURE);
+                self.members.push(Member {
+                    acknowledged: Sequence(0),
+                    provider: joiner.provider,
+                    token: joiner.token,
+                    failed,
+                });
                 change.joined.push(joiner.provider);
                 if let Some(reason) = failed {
                     self.failed.push_back(Leave { provider: joiner.provider, reason, code: 0 });
@@ -306,11 +362,6 @@ impl Group {
 }
 
 /// FNV-1a over a membership: who has another one has missed something.
-pub(super) fn digest(view: ViewId, members: &[Member]) -> u64 {
-    membership_digest(view, members.iter().map(|member| member.provider))
-}
-
-/// The same for whoever keeps a membership.
 pub(in crate::group) fn membership_digest(view: ViewId, members: impl Iterator<Item = ProviderId>) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |bytes: &[u8]| {

@@ -32,7 +32,11 @@ impl Coordinator {
             return self.enter(link, *enter);
         }
         if !self.clients.get(&link).is_some_and(|process| process.entered) {
-            if self.clients.contains_key(&link) {
+            if let Some(process) = self.clients.get_mut(&link) {
+                let is_due = process.admitted && process.reports > 0;
+                if let (Message::Report(report), true) = (message, is_due) {
+                    return self.report(link, *report);
+                }
                 return Err(self.violated(link, "nothing before WELCOME", "a request"));
             }
             self.outbox.push(Output::Close(link));
@@ -64,15 +68,28 @@ impl Coordinator {
                 self.process_failed(link);
             }
             Message::Pong(pong) => self.pong(link, pong.nonce),
-            Message::Acknowledge(_) | Message::Unknown { .. } => {}
-            Message::Resynchronise(signal) => match self.owned(link, signal.token) {
-                Some(Holder { group, .. }) => {
-                    if let Some(snapshot) = self.snapshot(group) {
-                        let (token, extensions) = (signal.token, Extensions::NONE);
-                        self.send(link, Message::View(View { token, snapshot: Box::new(snapshot), extensions }));
+            Message::Acknowledge(taken) => match self.owned(link, taken.token) {
+                Some(Holder { group, provider: Some(provider), .. }) => {
+                    if let Some(group) = self.groups.get_mut(&group) {
+                        let upto = taken.sequence.min(group.sequence);
+                        let members = group.members.iter_mut();
+                        for member in members.filter(|member| member.provider == provider) {
+                            member.acknowledged = member.acknowledged.max(upto);
+                        }
                     }
                 }
-                None => self.ignore(link, "RESYNCHRONISE of a token that is nobody's"),
+                _ => self.ignore(link, "ACKNOWLEDGE of a token that is nobody's"),
+            },
+            Message::Unknown { .. } => {}
+            Message::Resynchronise(signal) => match self.owned(link, signal.token) {
+                Some(Holder { group, provider: Some(provider), .. }) => {
+                    if let Some(known) = self.groups.get(&group) {
+                        let (token, snapshot) = (signal.token, Box::new(known.snapshot(group)));
+                        let open = known.open_for(provider);
+                        self.send(link, Message::View(View { token, snapshot, open, extensions: Extensions::NONE }));
+                    }
+                }
+                _ => self.ignore(link, "RESYNCHRONISE of a token that is nobody's"),
             },
             _ => return Err(self.violated(link, "what processes send", "what coordinators send")),
         }

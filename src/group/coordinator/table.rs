@@ -40,6 +40,8 @@ pub mod group {
             Idle,
             /// The votes of a phase are awaited.
             Voting,
+            /// A protocol is decided, and nobody is told before the outcome is kept.
+            Keeping,
             /// There is no such group any more.
             Dissolved,
         }
@@ -49,6 +51,8 @@ pub mod group {
             Begins,
             /// A phase ends, and another one begins.
             Continues,
+            /// A protocol is decided, and the outcome is to be kept first.
+            Decided,
             /// A protocol is approved.
             Approved,
             /// A protocol is rejected.
@@ -58,12 +62,15 @@ pub mod group {
         }
         rows {
             Idle + Begins => Voting, "5.3";
+            Idle + Decided => Keeping, "5.5";
             Idle + Approved => Idle, "5.3";
             Idle + Dissolved => Dissolved, "5.6";
             Voting + Continues => Voting, "5.4";
+            Voting + Decided => Keeping, "5.5";
             Voting + Approved => Idle, "5.5";
             Voting + Rejected => Idle, "5.5";
-            Voting + Dissolved => Dissolved, "5.6";
+            Keeping + Approved => Idle, "5.5";
+            Keeping + Rejected => Idle, "5.5";
         }
     }
 }

@@ -6,10 +6,12 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// Who has which.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Tokens {
     slots: Vec<Slot>,
     free: BTreeSet<u32>,
+    /// The generation of a number that was never given.
+    fresh: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,14 +29,50 @@ pub(super) struct Holder {
     pub(super) provider: Option<ProviderId>,
 }
 
+/// The token of who has none: it went before this reign.
+pub(super) const NOBODY: Token = Token { index: u32::MAX, generation: u32::MAX };
+
 impl Tokens {
+    pub(super) const fn new() -> Self {
+        Self { slots: Vec::new(), free: BTreeSet::new(), fresh: 0 }
+    }
+
+    /// A token from before this reign stays with who has it; false if another has its number, or there are `most` already.
+    pub(super) fn keep(&mut self, token: Token, holder: Holder, most: usize) -> bool {
+        let Some(at) = usize::try_from(token.index).ok().filter(|at| *at < most) else { return false };
+        while self.slots.len() <= at {
+            let Ok(index) = u32::try_from(self.slots.len()) else { return false };
+            self.slots.push(Slot { generation: 0, holder: None });
+            self.free.insert(index);
+        }
+        match self.slots.get_mut(at) {
+            Some(slot) if slot.holder.is_none() => {
+                *slot = Slot { generation: token.generation, holder: Some(holder) };
+                self.free.remove(&token.index);
+                self.fresh = self.fresh.max(token.generation.wrapping_add(1));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Numbers that are free get a generation that nobody from before this reign has had.
+    pub(super) fn kept(&mut self) {
+        for index in &self.free {
+            let slot = usize::try_from(*index).ok().and_then(|index| self.slots.get_mut(index));
+            if let Some(slot) = slot {
+                slot.generation = slot.generation.max(self.fresh);
+            }
+        }
+    }
+
     /// The lowest number that is free; `None` if there are `most` already.
     pub(super) fn assign(&mut self, holder: Holder, most: usize) -> Option<Token> {
         let index = match self.free.first() {
             Some(index) => *index,
             None if self.slots.len() < most => {
                 let index = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot { generation: 0, holder: None });
+                self.slots.push(Slot { generation: self.fresh, holder: None });
                 index
             }
             None => return None,

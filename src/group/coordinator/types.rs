@@ -1,12 +1,12 @@
 //! What goes into a coordinator and what comes out.
 
 use crate::group::ids::{DissolveReason, LeaveReason};
-use crate::group::message::Message;
+use crate::group::message::{Entry, Message, Proclaim};
 use crate::group::name::{DomainId, Epoch, GroupName, ProviderId};
 use crate::limits::GroupLimits;
 use crate::machine::LinkId;
+use alloc::boxed::Box;
 use bytes::Bytes;
-use core::time::Duration;
 
 /// A coordinator's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,18 +17,35 @@ pub struct Config {
     pub domain: DomainId,
     /// Which reign.
     pub epoch: Epoch,
-    /// How long those that were in the domain before this reign have to come back. `None`: there was nobody.
-    pub recover: Option<Duration>,
+    /// When an outcome is told.
+    pub durability: Durability,
     /// Bounds.
     pub limits: GroupLimits,
 }
 
 impl Config {
-    /// The first reign of a domain, with the defaults.
+    /// A reign, with the defaults: [`Durability::Survivors`].
     #[must_use]
-    pub const fn new(domain: DomainId) -> Self {
-        Self { domain, epoch: Epoch(1), recover: None, limits: GroupLimits::DEFAULT }
+    pub const fn new(domain: DomainId, epoch: Epoch) -> Self {
+        Self { domain, epoch, durability: Durability::Survivors, limits: GroupLimits::DEFAULT }
     }
+}
+
+/// What must be before anybody is told of an outcome, and so what a coordinator that takes over is sure to know
+/// (spec/group.md 6.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Durability {
+    /// Nothing: an outcome that a survivor was told of holds. One that only the dead were told of may come out otherwise.
+    #[default]
+    Survivors,
+    /// So many other coordinators keep it: it holds whoever of the processes dies, as long as fewer coordinators than
+    /// that are lost beside the one that reigns.
+    Replicated(u16),
+    /// More than half of all coordinators keep it, the one that reigns among them. Only with more than half of them
+    /// anybody reigns at all: of two halves that do not hear each other one stops.
+    Quorum,
 }
 
 /// What goes into a [`Coordinator`](super::Coordinator).
@@ -51,6 +68,12 @@ pub enum Input {
     },
     /// A link has closed or broken: its process has failed.
     Closed(LinkId),
+    /// Outcomes are kept as they are to be: all up to this number, an answer to [`Output::Persist`].
+    Persisted(u64),
+    /// All those from before this reign are back: nobody else is waited for.
+    Recovered,
+    /// Another coordinator has said that it is there. What was said by this one itself does nothing.
+    Proclaimed(Proclaim),
     /// A machine has failed, with all its processes. Whoever is there nevertheless is told to stop.
     NodeDown(u32),
     /// The reign ends, and every group with it.
@@ -65,6 +88,9 @@ impl Input {
             Self::Message { .. } => "Message",
             Self::Admit { .. } => "Admit",
             Self::Closed(_) => "Closed",
+            Self::Persisted(_) => "Persisted",
+            Self::Recovered => "Recovered",
+            Self::Proclaimed(_) => "Proclaimed",
             Self::NodeDown(_) => "NodeDown",
             Self::End(_) => "End",
             Self::Timeout => "Timeout",
@@ -83,6 +109,9 @@ pub enum Output {
         /// The message.
         message: Message,
     },
+    /// An outcome is to be kept as [`Config::durability`] says; answer with [`Input::Persisted`]. Nobody is told of it
+    /// before. Never asked for with [`Durability::Survivors`].
+    Persist(Box<Entry>),
     /// Close the link, once everything before is written.
     Close(LinkId),
     /// Something that the application should know.
@@ -104,6 +133,10 @@ pub enum Event {
         /// What it is known by. Never shown by `Debug`.
         credentials: Credentials,
     },
+    /// What was before this reign is known, as far as it will be: groups go on.
+    Recovered,
+    /// A domain was met that has lost against this one: tell it so with [`Coordinator::proclaim`](super::Coordinator::proclaim).
+    Outranks(DomainId),
     /// A group is there.
     Formed(GroupName),
     /// A provider has joined.

@@ -1,7 +1,7 @@
 //! A protocol that is voted on (spec/group.md 5.4).
 
 use crate::group::ids::{Phases, ProtocolKind, Summary, Vote};
-use crate::group::message::Ballot;
+use crate::group::message::{Ballot, Open};
 use crate::group::name::{ProtocolId, ProviderId, ProviderMessage, StateValue};
 use crate::group::proposal::Proposal;
 use crate::time::Instant;
@@ -25,6 +25,8 @@ pub(super) struct Running {
     pub(super) default_vote: Vote,
     pub(super) summary: Summary,
     pub(super) deadline: Option<Instant>,
+    /// How it ends, once that is decided.
+    pub(super) verdict: Option<bool>,
     /// Who has not voted in time, in any phase.
     pub(super) late: BTreeSet<ProviderId>,
     /// Those of the expelled that have not said yet that they have deactivated themselves.
@@ -48,6 +50,12 @@ pub(super) enum Verdict {
 }
 
 impl Running {
+    /// What is told of it.
+    pub(super) fn open(&self) -> Open {
+        let Self { protocol, kind, phase, time_limit, default_vote, summary, .. } = *self;
+        Open { protocol, kind, phase, time_limit, default_vote, summary, proposal: self.proposal.clone(), vote: None }
+    }
+
     /// Whether the phase can be closed: somebody rejects, or nobody is awaited.
     pub(super) fn is_decided(&self) -> bool {
         let rejects = |voter: &Voter| voter.ballot.as_ref().is_some_and(|ballot| ballot.vote == Vote::REJECT);

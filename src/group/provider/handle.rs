@@ -3,15 +3,21 @@
 use super::table::Event as TableEvent;
 use super::{Departure, Event, Input, Known, Output, Provider, State, step};
 use crate::error::{Error, Misuse, Violation};
-use crate::frame::Extensions;
+use crate::frame::{Extensions, Text};
 use crate::group::coordinator::membership_digest;
-use crate::group::ids::{MessageKind, ProtocolKind, Vote as VoteValue};
-use crate::group::message::{Ballot, Deactivated, Ended, Message, Phase, Propose, Signal, Snapshot, Vote};
+use crate::group::ids::{ErrorCode, MessageKind, ProtocolKind, Vote as VoteValue};
+use crate::group::message::{
+    Acknowledge, Ballot, Deactivated, Ended, Message, Open, Outcome, Past, Phase, Propose, Signal, Snapshot, Vote,
+};
 use crate::group::name::{GroupId, Sequence, Token};
+use crate::limits::GroupLimits;
 use crate::machine::{Machine, trace_transition};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use core::time::Duration;
+
+/// Most requests of a provider that are not answered.
+const MOST_PROPOSED: usize = 64;
 
 impl Machine for Provider {
     type Input<'a> = Input;
@@ -31,6 +37,7 @@ impl Machine for Provider {
             Input::Vote(ballot) => self.vote(ballot),
             Input::Propose { request, voting, view, wish } => {
                 if let Some(token) = self.token {
+                    self.proposed.push_back(request);
                     let extensions = Extensions::NONE;
                     self.send(Message::Propose(Box::new(Propose { request, token, voting, view, wish, extensions })));
                 }
@@ -43,6 +50,12 @@ impl Machine for Provider {
                     self.send(Message::Deactivated(Deactivated { token, protocol, successful, extensions }));
                 }
             }
+            Input::Acknowledge => {
+                if let Some(token) = self.token {
+                    let (sequence, extensions) = (self.known.sequence, Extensions::NONE);
+                    self.send(Message::Acknowledge(Acknowledge { token, sequence, extensions }));
+                }
+            }
             Input::Goodbye => {
                 if let Some(token) = self.token {
                     self.send(Message::Goodbye(Signal { token, extensions: Extensions::NONE }));
@@ -50,6 +63,10 @@ impl Machine for Provider {
                 self.leave(Departure::Goodbye);
             }
             Input::Lost => self.leave(Departure::Lost),
+            Input::Reentered => {
+                self.deadline = None;
+                (self.missed, self.reentered) = (true, true);
+            }
             Input::Timeout => {
                 self.deadline = None;
                 self.event(Event::TimeIsUp);
@@ -81,8 +98,12 @@ impl Provider {
             Input::Vote(_) if self.state != State::Voting => wrong_state,
             Input::Vote(ballot) => check_ballot(ballot),
             Input::Propose { .. } if self.state != State::Member => wrong_state,
+            Input::Propose { .. } if self.proposed.len() >= MOST_PROPOSED => {
+                Err(Misuse::Argument { what: "wish", reason: "fewer that are not answered" })
+            }
+            Input::Reentered if self.token.is_none() => wrong_state,
             Input::Deactivated(_) if !self.deactivating => wrong_state,
-            Input::Goodbye if self.token.is_none() => wrong_state,
+            Input::Goodbye | Input::Acknowledge if self.token.is_none() => wrong_state,
             _ => Ok(()),
         }
     }
@@ -97,6 +118,9 @@ impl Provider {
             }
             Message::DelayedError(error) => {
                 let (request, kind, code, text) = (error.request, error.kind, error.code, error.text);
+                if kind == MessageKind::PROPOSE {
+                    self.proposed.retain(|other| *other != request);
+                }
                 let join = kind == MessageKind::JOIN && request == self.request;
                 self.event(Event::Error { request, kind, code, text });
                 if join && self.state == State::Requested {
@@ -112,7 +136,9 @@ impl Provider {
                     self.event(Event::Announcement { flags, providers });
                 }
             }
-            Message::View(view) if Some(view.token) == self.token && self.missed => self.learn(*view.snapshot),
+            Message::View(view) if Some(view.token) == self.token && self.missed => {
+                self.learn(*view.snapshot, view.open);
+            }
             Message::Dissolved(dissolved) if dissolved.token.is_none() || dissolved.token == self.token => {
                 self.leave(Departure::Dissolved(dissolved.reason));
             }
@@ -140,7 +166,7 @@ impl Provider {
         }
         let last = self.known.sequence.0;
         // What was told before it came is not its business.
-        let first = self.state == State::Accepted && self.open.is_none() && last == 0;
+        let first = self.state == State::Accepted && self.open.is_none();
         if sequence.0 <= last {
             self.event(Event::Ignored("a message that has come already"));
             return false;
@@ -164,11 +190,18 @@ impl Provider {
         if !self.follows(phase.token, phase.group, phase.sequence) {
             return;
         }
-        let open = phase.open;
+        self.begin(phase.open);
+    }
+
+    fn begin(&mut self, open: Open) {
         let me = self.config.provider;
+        if open.proposal.proposer == Some(me) && open.phase <= 1 {
+            self.proposed.pop_front();
+        }
         let target = open.kind == ProtocolKind::EXPEL && open.proposal.leaving.iter().any(|one| one.provider == me);
+        let has_voted = open.vote.is_some();
         let limit = Duration::from_secs(u64::from(open.time_limit));
-        self.deadline = (!limit.is_zero() && !target).then(|| self.now.saturating_add(limit));
+        self.deadline = (!limit.is_zero() && !target && !has_voted).then(|| self.now.saturating_add(limit));
         self.open = Some(open.clone());
         if target {
             let now = |phase: u32| phase == open.phase;
@@ -176,6 +209,9 @@ impl Provider {
             self.deactivating = deactivate.is_some();
             self.go(TableEvent::Watches);
             self.event(Event::Watch { open, deactivate });
+        } else if has_voted {
+            // It is known to the coordinator already.
+            self.go(TableEvent::Watches);
         } else {
             self.go(TableEvent::Phase);
             self.event(Event::Phase(open));
@@ -192,26 +228,34 @@ impl Provider {
     }
 
     fn ended(&mut self, ended: Box<Ended>, approved: bool) {
-        if !self.follows(ended.token, ended.group, ended.sequence) {
+        if !self.is_next(&ended) {
             return;
         }
+        let outcome = &ended.outcome;
         self.open = None;
         self.deadline = None;
         self.deactivating = false;
-        self.known.last = ended.protocol;
         let me = self.config.provider;
-        let joins = ended.proposal.joining.contains(&me);
-        let sure = [ProtocolKind::FAILURE_LEAVE, ProtocolKind::CAST_OUT].contains(&ended.kind);
-        let leaves = (approved || sure) && ended.proposal.leaving.iter().any(|leave| leave.provider == me);
+        if outcome.proposal.proposer == Some(me) && outcome.phases <= 1 && self.state == State::Member {
+            // It had no phase that was told.
+            self.proposed.pop_front();
+        }
+        let joins = outcome.proposal.joining.contains(&me);
+        let certain = approved || outcome.kind.is_certain();
+        let leaves = certain && outcome.proposal.leaving.iter().any(|leave| leave.provider == me);
         if let Some(snapshot) = ended.snapshot.as_ref().filter(|_| joins && approved) {
             self.known = known(Snapshot::clone(snapshot));
         } else {
-            self.apply(&ended, approved, sure);
+            self.apply(outcome, approved);
         }
-        let view = ended.view;
+        let view = outcome.view;
+        (self.known.last, self.known.view) = (outcome.protocol, view);
         let digest = membership_digest(view, self.known.members.iter().copied());
-        let wrong = !leaves && (approved || sure) && digest != ended.digest;
-        self.known.view = view;
+        let wrong = !leaves && certain && digest != outcome.digest;
+        self.recent.push_back(Past { approved, ended: outcome.clone() });
+        if self.recent.len() > GroupLimits::DEFAULT.recent {
+            self.recent.pop_front();
+        }
         let gone = match (joins, approved, leaves) {
             (true, false, _) => Some(Departure::Rejected),
             (_, _, true) => Some(Departure::Left),
@@ -222,17 +266,34 @@ impl Provider {
             Some(departure) => self.leave(departure),
             None => {
                 self.go(TableEvent::Ends);
-                if wrong {
+                if wrong && !self.missed {
                     self.resynchronise();
                 }
             }
         }
     }
 
+    /// Whether this is the end that comes next. What was missed before a coordinator took over is told end by end.
+    fn is_next(&mut self, ended: &Ended) -> bool {
+        let outcome = &ended.outcome;
+        if !self.missed {
+            return self.follows(ended.token, ended.group, outcome.sequence);
+        }
+        let mine = Some(ended.token) == self.token && ended.group == self.known.group;
+        let new = mine && outcome.sequence > self.known.sequence;
+        let joins = outcome.proposal.joining.contains(&self.config.provider);
+        let next = outcome.protocol.0 == self.known.last.0.saturating_add(1) && !self.known.members.is_empty();
+        let is_next = new && (joins || next);
+        if is_next {
+            self.known.sequence = outcome.sequence;
+        }
+        is_next
+    }
+
     /// Makes the changes that everybody makes.
-    fn apply(&mut self, ended: &Ended, approved: bool, sure: bool) {
-        let proposal = &ended.proposal;
-        if approved || sure {
+    fn apply(&mut self, outcome: &Outcome, approved: bool) {
+        let proposal = &outcome.proposal;
+        if approved || outcome.kind.is_certain() {
             self.known.members.retain(|member| !proposal.leaving.iter().any(|leave| leave.provider == *member));
         }
         if approved {
@@ -247,18 +308,37 @@ impl Provider {
     }
 
     /// The whole group, after something was missed.
-    fn learn(&mut self, snapshot: Snapshot) {
+    fn learn(&mut self, snapshot: Snapshot, open: Option<Open>) {
         self.missed = false;
         self.open = None;
         self.deadline = None;
-        let there = snapshot.members.contains(&self.config.provider);
-        self.known = known(snapshot.clone());
-        self.event(Event::Resynchronised(Box::new(snapshot)));
-        match (there, self.state) {
+        self.deactivating = false;
+        if core::mem::take(&mut self.reentered) {
+            // Whether they had come is not known: they are not carried out.
+            for request in core::mem::take(&mut self.proposed) {
+                let (kind, code) = (MessageKind::PROPOSE, ErrorCode::NOT_OK);
+                self.event(Event::Error { request, kind, code, text: Text::EMPTY });
+            }
+        }
+        let is_in = snapshot.members.contains(&self.config.provider);
+        let was_in = !self.known.members.is_empty();
+        if is_in || was_in {
+            let before = core::mem::replace(&mut self.known, known(snapshot.clone()));
+            let is_same = Known { sequence: before.sequence, ..self.known.clone() } == before;
+            if !is_same {
+                self.event(Event::Resynchronised(Box::new(snapshot)));
+            }
+        } else {
+            self.known.sequence = snapshot.sequence;
+        }
+        match (is_in, was_in) {
             (true, _) => self.go(TableEvent::Ends),
+            (false, true) => return self.leave(Departure::Left),
             // It is still on its way into the group.
-            (false, State::Accepted) => {}
-            (false, _) => self.leave(Departure::Left),
+            (false, false) => self.go(TableEvent::Waits),
+        }
+        if let Some(open) = open {
+            self.begin(open);
         }
     }
 

@@ -9,13 +9,14 @@ pub use types::{Config, Departure, Event, Input, Output};
 
 use super::attributes::Attributes;
 use super::ids::Subscription;
-use super::message::{Join, Message, Open, Report, Snapshot};
+use super::message::{Join, Message, Open, Past, Report, Snapshot};
 use super::name::{GroupId, ProtocolId, ProviderId, RequestId, Sequence, StateValue, Token, ViewId};
 use crate::frame::Extensions;
 use crate::limits::GroupLimits;
 use crate::machine::Outbox;
 use crate::time::Instant;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// A provider of a group, from its request to its departure: what it is told, what it may say, and what it knows.
@@ -30,8 +31,14 @@ pub struct Provider {
     known: Known,
     /// The protocol that runs.
     open: Option<Open>,
+    /// The protocols that have ended last, for a coordinator that takes over.
+    recent: VecDeque<Past>,
+    /// Requests that were not answered, and have not begun.
+    proposed: VecDeque<RequestId>,
     /// Something was missed, and the whole is awaited.
     missed: bool,
+    /// The same, from a coordinator that has taken over.
+    reentered: bool,
     /// Whether it is to say that it has deactivated itself.
     deactivating: bool,
     deadline: Option<Instant>,
@@ -80,7 +87,10 @@ impl Provider {
             token: None,
             known,
             open: None,
+            recent: VecDeque::new(),
+            proposed: VecDeque::new(),
             missed: false,
+            reentered: false,
             deactivating: false,
             deadline: None,
             outbox,
@@ -123,14 +133,28 @@ impl Provider {
         &self.known.attributes
     }
 
-    /// What it tells another coordinator; `None` before it is in the group, or after.
+    /// Where the group stands, as far as it was told.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.known.sequence
+    }
+
+    /// The protocol that runs, as far as it was told.
+    #[must_use]
+    pub const fn open(&self) -> Option<&Open> {
+        self.open.as_ref()
+    }
+
+    /// What it tells another coordinator; `None` before it has a token, or after.
     #[must_use]
     pub fn report(&self) -> Option<Report> {
         let token = self.token.filter(|_| self.state != State::Gone)?;
         let Known { group, sequence, view, attributes, state, members, last } = self.known.clone();
         let snapshot = Snapshot { group, sequence, view, attributes, state, members, last };
         let provider = Some(self.config.provider);
-        Some(Report { token, provider, subscription: Subscription::empty(), snapshot, open: self.open.clone() })
+        let (recent, open) = (self.recent.iter().cloned().collect(), self.open.clone());
+        let (subscription, extensions) = (Subscription::empty(), Extensions::NONE);
+        Some(Report { token, provider, subscription, snapshot, recent, open, extensions })
     }
 
     const fn limit() -> usize {

@@ -30,6 +30,8 @@ crate::transition_table! {
         Votes,
         /// The protocol has ended, and it is in the group.
         Ends,
+        /// Another coordinator reigns, and it is still to be voted in.
+        Waits,
         /// It is not, or not any more.
         Gone,
     }
@@ -37,7 +39,9 @@ crate::transition_table! {
         Requested + Accepted => Accepted, "4.2";
         Requested + Gone => Gone, "4.2";
         Accepted + Phase => Voting, "4.2";
+        Accepted + Watches => Voted, "4.5";
         Accepted + Ends => Member, "4.2";
+        Accepted + Waits => Accepted, "4.5";
         Accepted + Gone => Gone, "4.2";
         Member + Phase => Voting, "4.3";
         Member + Watches => Voted, "4.3";
@@ -45,10 +49,13 @@ crate::transition_table! {
         Member + Gone => Gone, "4.4";
         Voting + Phase => Voting, "4.3";
         Voting + Votes => Voted, "4.3";
+        Voting + Watches => Voted, "4.5";
+        Voting + Waits => Accepted, "4.5";
         Voting + Ends => Member, "4.3";
         Voting + Gone => Gone, "4.4";
         Voted + Phase => Voting, "4.3";
         Voted + Watches => Voted, "4.3";
+        Voted + Waits => Accepted, "4.5";
         Voted + Ends => Member, "4.3";
         Voted + Gone => Gone, "4.4";
     }

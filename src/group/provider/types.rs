@@ -44,10 +44,14 @@ pub enum Input {
     },
     /// It has deactivated itself, or could not.
     Deactivated(bool),
+    /// Everything that it was told is taken.
+    Acknowledge,
     /// Go at once.
     Goodbye,
     /// The link to the coordinator is lost, and with it the group.
     Lost,
+    /// Another coordinator reigns, and has been told [what is known](super::Provider::report).
+    Reentered,
     /// The instant of [`poll_timeout`](crate::machine::Machine::poll_timeout) has come.
     Timeout,
 }
@@ -59,8 +63,10 @@ impl Input {
             Self::Vote(_) => "Vote",
             Self::Propose { .. } => "Propose",
             Self::Deactivated(_) => "Deactivated",
+            Self::Acknowledge => "Acknowledge",
             Self::Goodbye => "Goodbye",
             Self::Lost => "Lost",
+            Self::Reentered => "Reentered",
             Self::Timeout => "Timeout",
         }
     }

@@ -1,0 +1,364 @@
+//! How a reign begins after another one (spec/group.md 6.3).
+
+use super::table::group::Event as GroupEvent;
+use super::table::reign;
+use super::tokens::{Holder, NOBODY};
+use super::votes::Running;
+use super::{Coordinator, Event, Group, Joiner, Member};
+use crate::error::Error;
+use crate::frame::Extensions;
+use crate::group::ids::{DissolveReason, LeaveReason, Phases, Subscription};
+use crate::group::message::{Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, View};
+use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, Sequence, Token};
+use crate::group::proposal::Leave;
+use crate::machine::LinkId;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// What is known of the reign before this one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Recovery {
+    records: BTreeMap<GroupId, GroupRecord>,
+    reports: Vec<(LinkId, Report)>,
+}
+
+/// What is known of a group, put together.
+struct Merged {
+    snapshot: Snapshot,
+    recent: BTreeMap<ProtocolId, Past>,
+    open: Option<Open>,
+}
+
+impl Recovery {
+    pub(super) fn new(records: Vec<GroupRecord>) -> Self {
+        let mut known: BTreeMap<GroupId, GroupRecord> = BTreeMap::new();
+        for record in records {
+            let id = record.snapshot.group;
+            if known.get(&id).is_none_or(|other| other.snapshot.last < record.snapshot.last) {
+                known.insert(id, record);
+            }
+        }
+        Self { records: known, reports: Vec::new() }
+    }
+
+    /// The process of this link is not there any more.
+    pub(super) fn forget(&mut self, link: LinkId) {
+        self.reports.retain(|(from, _)| *from != link);
+    }
+}
+
+impl Coordinator {
+    /// A process says what it knows of a group.
+    pub(super) fn report(&mut self, link: LinkId, report: Report) -> Result<(), Error> {
+        let most = self.config.limits.tokens;
+        let Some(process) = self.clients.get_mut(&link) else { return Ok(()) };
+        let is_its =
+            |provider: ProviderId| (provider.node, provider.incarnation) == (process.node, process.incarnation);
+        if !report.provider.is_none_or(is_its) {
+            return Err(self.violated(link, "a report of its own provider", "one of another's"));
+        }
+        process.reports = process.reports.saturating_sub(1);
+        match &mut self.recovery {
+            Some(recovery) if recovery.reports.len() < most => recovery.reports.push((link, report)),
+            _ => return Err(self.violated(link, "fewer reports than there may be tokens", "one more")),
+        }
+        Ok(())
+    }
+
+    /// Everybody has come who will: groups go on from what is known.
+    pub(super) fn recovered(&mut self) {
+        let Some(recovery) = self.recovery.take() else { return };
+        self.deadlines.retain(|(_, due)| *due != super::Due::Recover);
+        self.go(reign::Event::Recovered);
+        let Recovery { records, reports } = *recovery;
+        // Who has not said all that it had to say was too slow.
+        let (ready, slow): (Vec<LinkId>, Vec<LinkId>) = {
+            let admitted = self.clients.iter().filter(|(_, process)| process.admitted);
+            let (ready, slow): (Vec<_>, Vec<_>) = admitted.partition(|(_, process)| process.reports == 0);
+            let links = |list: Vec<(&LinkId, _)>| list.into_iter().map(|(link, _)| *link).collect();
+            (links(ready), links(slow))
+        };
+        for link in &slow {
+            self.turn_away(*link, DissolveReason::FENCED);
+        }
+        for link in &ready {
+            self.welcome(*link);
+        }
+        let mut groups: BTreeMap<GroupId, Vec<(LinkId, Report)>> = records.keys().map(|id| (*id, Vec::new())).collect();
+        for (link, report) in reports.into_iter().filter(|(link, _)| ready.contains(link)) {
+            groups.entry(report.snapshot.group).or_default().push((link, report));
+        }
+        self.last_group = groups.keys().map(|id| id.0).max().unwrap_or_default();
+        // The newer of two groups of one name is the one that is.
+        for (id, reports) in groups.into_iter().rev() {
+            self.restore(id, records.get(&id), reports);
+        }
+        self.tokens.kept();
+        let restored: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in restored {
+            self.cast_out(id);
+            self.ready.insert(id);
+        }
+        self.event(Event::Recovered);
+    }
+
+    fn restore(&mut self, id: GroupId, record: Option<&GroupRecord>, reports: Vec<(LinkId, Report)>) {
+        let Some(merged) = merge(record, &reports) else {
+            for (link, report) in reports {
+                self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
+            }
+            return;
+        };
+        let name = merged.snapshot.attributes.name.clone();
+        if self.names.contains_key(&name) || merged.snapshot.attributes.check().is_err() {
+            for (link, report) in reports {
+                self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
+            }
+            return;
+        }
+        // Its number is theirs as long as they are in it.
+        let mut holders: Vec<(LinkId, Report)> = Vec::new();
+        for (link, report) in reports {
+            let holder = Holder { link, group: id, provider: report.provider };
+            if self.tokens.keep(report.token, holder, self.config.limits.tokens) {
+                if let Some(process) = self.clients.get_mut(&link) {
+                    process.tokens.insert(report.token.index);
+                }
+                holders.push((link, report));
+            } else {
+                self.tell_dissolved(link, Some(report.token), DissolveReason::FENCED);
+            }
+        }
+        let group = rebuild(&merged, &holders);
+        if let Some(source) = &group.attributes.source_group {
+            self.targets.entry(source.clone()).or_default().insert(id);
+        }
+        self.names.insert(name.clone(), id);
+        self.groups.insert(id, group);
+        self.event(Event::Formed(name));
+        for (link, report) in &holders {
+            self.catch_up(id, *link, report, &merged);
+        }
+        self.resume(id);
+    }
+
+    /// Tells one that is back what it has missed.
+    fn catch_up(&mut self, id: GroupId, link: LinkId, report: &Report, merged: &Merged) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let (token, snapshot) = (report.token, group.snapshot(id));
+        let Some(provider) = report.provider else {
+            return self.catch_up_subscriber(id, link, report, merged);
+        };
+        let is_in = group.providers().any(|other| other == provider);
+        let mut next = ProtocolId(report.snapshot.last.0.saturating_add(1));
+        let joins = |past: &Past| past.ended.proposal.joining.contains(&provider);
+        if !report.snapshot.members.contains(&provider) {
+            // What was before its join was never its business.
+            next = merged.recent.values().find(|past| joins(past)).map_or(next, |past| past.ended.protocol);
+        }
+        let is_whole = |past: &Past| past.ended.protocol == merged.snapshot.last;
+        for past in merged.recent.range(next..).map(|(_, past)| past) {
+            if past.ended.protocol != next || (joins(past) && past.approved && !is_whole(past)) {
+                break;
+            }
+            next = ProtocolId(next.0.saturating_add(1));
+            let whole = (joins(past) && past.approved).then(|| Box::new(snapshot.clone()));
+            let extensions = Extensions::NONE;
+            let ended = Ended { token, group: id, outcome: past.ended.clone(), snapshot: whole, extensions };
+            let ended = Box::new(ended);
+            self.send(link, if past.approved { Message::Approved(ended) } else { Message::Rejected(ended) });
+        }
+        self.send(
+            link,
+            Message::View(View { token, snapshot: Box::new(snapshot), open: None, extensions: Extensions::NONE }),
+        );
+        if !is_in {
+            self.tell_dissolved(link, Some(token), DissolveReason::FENCED);
+            self.release(token);
+        }
+    }
+
+    fn catch_up_subscriber(&mut self, id: GroupId, link: LinkId, report: &Report, merged: &Merged) {
+        let (token, wanted, last) = (report.token, report.subscription, report.snapshot.sequence);
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.subscribers.insert(token.index, (token, wanted));
+        let (state, members) = (group.value.clone(), group.snapshot(id).members);
+        // Unless it is sure that nothing is missing it hears everything once more.
+        let wants_all = wanted.contains(Subscription::MEMBERSHIP);
+        let is_sure = merged.recent.values().next().is_some_and(|oldest| oldest.ended.sequence <= last);
+        let mut missed = merged.recent.values().filter(|past| past.ended.sequence > last).peekable();
+        let notices: Vec<Notice> = if is_sure && (!wants_all || missed.peek().is_none()) {
+            missed.filter_map(|past| notice(id, token, wanted, past)).collect()
+        } else {
+            Vec::from([Notice {
+                token,
+                group: id,
+                sequence: group.sequence,
+                view: group.view,
+                state: wanted.contains(Subscription::STATE).then_some(state),
+                members: Some(members),
+                joined: Vec::new(),
+                left: Vec::new(),
+                extensions: Extensions::NONE,
+            }])
+        };
+        for notice in notices {
+            self.send(link, Message::Notice(notice));
+        }
+    }
+
+    /// The protocol that ran goes on from the last phase that anybody knows of.
+    fn resume(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id).filter(|group| group.running.is_some()) else { return };
+        group.go(GroupEvent::Begins);
+        self.tell_phase(id);
+        self.decide(id);
+    }
+
+    /// What this coordinator says of itself to others, of its domain or not.
+    #[must_use]
+    pub fn proclaim(&self) -> Proclaim {
+        let nodes: BTreeSet<u32> = self.clients.values().map(|process| process.node).collect();
+        Proclaim {
+            domain: self.config.domain,
+            epoch: self.config.epoch,
+            nodes: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
+            lowest_node: nodes.first().copied().unwrap_or(u32::MAX),
+            extensions: Extensions::NONE,
+        }
+    }
+
+    /// Another coordinator is there. Of two domains the larger one stays; of two reigns of one domain the later one.
+    pub(super) fn meet(&mut self, other: &Proclaim) {
+        let own = self.proclaim();
+        if own.domain == other.domain {
+            if other.epoch > own.epoch {
+                self.end(DissolveReason::FENCED);
+            }
+            return;
+        }
+        let rank = |one: &Proclaim| {
+            (one.nodes, core::cmp::Reverse(one.lowest_node), core::cmp::Reverse::<DomainId>(one.domain))
+        };
+        if rank(other) > rank(&own) {
+            self.end(DissolveReason::MERGED);
+        } else {
+            self.event(Event::Outranks(other.domain));
+        }
+    }
+}
+
+/// Puts together what is known of a group: of its ends the last, of its phases the highest.
+fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Report)]) -> Option<Merged> {
+    let snapshots = record.map(|record| &record.snapshot).into_iter();
+    let snapshots = snapshots
+        .chain(reports.iter().filter(|(_, report)| report.provider.is_some()).map(|(_, report)| &report.snapshot));
+    let mut snapshot = snapshots.clone().max_by_key(|snapshot| (snapshot.last, snapshot.sequence))?.clone();
+    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).max().unwrap_or_default();
+    let pasts = record.into_iter().flat_map(|record| &record.recent);
+    let pasts = pasts.chain(reports.iter().flat_map(|(_, report)| &report.recent));
+    let recent: BTreeMap<ProtocolId, Past> = pasts
+        .filter(|past| past.ended.protocol <= snapshot.last)
+        .map(|past| (past.ended.protocol, past.clone()))
+        .collect();
+    let runs = |open: &&Open| open.protocol.0 == snapshot.last.0.saturating_add(1);
+    let open = reports.iter().filter_map(|(_, report)| report.open.as_ref()).filter(runs);
+    let open = open.max_by_key(|open| open.phase).cloned();
+    Some(Merged { snapshot, recent, open })
+}
+
+/// The group as it goes on.
+fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
+    let Snapshot { sequence, view, attributes, state, members, last, .. } = &merged.snapshot;
+    let mut group = Group::new(attributes.clone());
+    (group.sequence, group.view, group.value) = (*sequence, *view, state.clone());
+    (group.last_protocol, group.last_ended) = (*last, *last);
+    let token = |provider: ProviderId| {
+        holders.iter().find(|(_, report)| report.provider == Some(provider)).map(|(_, report)| report.token)
+    };
+    for provider in members {
+        let failed = token(*provider).is_none().then_some(LeaveReason::PROVIDER_FAILURE);
+        group.members.push(Member {
+            provider: *provider,
+            token: token(*provider).unwrap_or(NOBODY),
+            failed,
+            acknowledged: Sequence(0),
+        });
+    }
+    if let Some(open) = &merged.open {
+        for provider in &open.proposal.joining {
+            let joiner = Joiner {
+                provider: *provider,
+                token: token(*provider).unwrap_or(NOBODY),
+                failed: token(*provider).is_none(),
+            };
+            group.admitted.push(joiner);
+        }
+        group.running = Some(reopen(&group, open, holders));
+    }
+    // Those that wait to join, and have not been turned down without knowing it.
+    for (_, report) in holders {
+        let Some(provider) = report.provider else { continue };
+        let was_in = report.snapshot.members.contains(&provider);
+        let was_decided = merged.recent.values().any(|past| past.ended.proposal.joining.contains(&provider));
+        if !was_in && !was_decided && !group.providers().any(|other| other == provider) {
+            group.joining.push_back(Joiner { provider, token: report.token, failed: false });
+        }
+    }
+    let goes = |provider: ProviderId| {
+        group.running.as_ref().is_some_and(|running| {
+            running.kind.is_certain() && running.proposal.leaving.iter().any(|leave| leave.provider == provider)
+        })
+    };
+    let reason = LeaveReason::PROVIDER_FAILURE;
+    let failed = group.members.iter().filter(|member| member.failed.is_some() && !goes(member.provider));
+    group.failed = failed.map(|member| Leave { provider: member.provider, reason, code: 0 }).collect();
+    group
+}
+
+/// The protocol that ran, with the votes of its phase that are known.
+fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Report)]) -> Running {
+    let mut voters = group.voters(open.kind, &open.proposal);
+    for voter in &mut voters {
+        let report = holders.iter().find(|(_, report)| report.provider == Some(voter.provider));
+        let known = report.and_then(|(_, report)| report.open.as_ref());
+        let known = known.filter(|known| (known.protocol, known.phase) == (open.protocol, open.phase));
+        voter.ballot = known.and_then(|known| known.vote.clone());
+    }
+    let mut running = Running {
+        protocol: open.protocol,
+        kind: open.kind,
+        phase: open.phase.saturating_sub(1),
+        phases: Phases::N,
+        time_limit: open.time_limit,
+        proposal: open.proposal.clone(),
+        voters: Vec::new(),
+        default_vote: open.default_vote,
+        summary: open.summary,
+        deadline: None,
+        verdict: None,
+        late: BTreeSet::new(),
+        deactivating: BTreeSet::new(),
+    };
+    running.next_phase();
+    running.voters = voters;
+    let gone = |provider: &ProviderId| !holders.iter().any(|(_, report)| report.provider == Some(*provider));
+    running.deactivating.retain(|target| !gone(target));
+    running
+}
+
+/// What a subscriber is told of an end that it has missed.
+fn notice(group: GroupId, token: Token, wanted: Subscription, past: &Past) -> Option<Notice> {
+    let proposal = &past.ended.proposal;
+    let joined =
+        if past.approved && wanted.contains(Subscription::DELTA_JOINS) { proposal.joining.clone() } else { Vec::new() };
+    let gone = (past.approved || past.ended.kind.is_certain()) && wanted.contains(Subscription::DELTA_LEAVES);
+    let left = if gone { proposal.leaving.clone() } else { Vec::new() };
+    let state = proposal.state.clone().filter(|_| past.approved && wanted.contains(Subscription::STATE));
+    if joined.is_empty() && left.is_empty() && state.is_none() {
+        return None;
+    }
+    let (sequence, view) = (past.ended.sequence, past.ended.view);
+    Some(Notice { token, group, sequence, view, state, members: None, joined, left, extensions: Extensions::NONE })
+}
