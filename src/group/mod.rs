@@ -10,8 +10,10 @@ pub mod coordinator;
 mod ids;
 pub mod message;
 mod name;
+pub mod process;
 pub mod proposal;
 pub mod provider;
+pub mod replica;
 pub mod subscriber;
 
 pub use attributes::{AttributeError, Attributes};

@@ -90,7 +90,7 @@ impl Machine for Provider {
 
 impl Provider {
     /// Everything that our caller can do wrong; nothing changes.
-    fn validate(&self, input: &Input) -> Result<(), Misuse> {
+    pub(in crate::group) fn validate(&self, input: &Input) -> Result<(), Misuse> {
         let wrong_state = Err(Misuse::WrongState { state: self.state.name(), input: input.name() });
         match input {
             Input::Timeout => Ok(()),
