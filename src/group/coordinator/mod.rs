@@ -41,6 +41,8 @@ pub struct Coordinator {
     now: Instant,
     clients: BTreeMap<LinkId, Process>,
     gone: Gone,
+    /// Links that were closed here, and are not over yet: what still comes on them is nobody's fault.
+    shut: BTreeSet<LinkId>,
     tokens: Tokens,
     groups: BTreeMap<GroupId, Group>,
     names: BTreeMap<GroupName, GroupId>,
@@ -147,6 +149,7 @@ impl Coordinator {
             now,
             clients: BTreeMap::new(),
             gone: Gone::new(),
+            shut: BTreeSet::new(),
             tokens: Tokens::new(),
             groups: BTreeMap::new(),
             names: BTreeMap::new(),

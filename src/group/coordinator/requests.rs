@@ -2,7 +2,7 @@
 
 use super::table::group::State as GroupState;
 use super::tokens::Holder;
-use super::{Coordinator, Event, Group, Joiner, Output};
+use super::{Coordinator, Event, Group, Joiner};
 use crate::error::{Error, Violation};
 use crate::frame::{Extensions, Text};
 use crate::group::attributes::Attributes;
@@ -28,6 +28,10 @@ struct Asked {
 
 impl Coordinator {
     pub(super) fn message(&mut self, link: LinkId, message: Message) -> Result<(), Error> {
+        if self.shut.contains(&link) {
+            self.ignore(link, "a message on a link that is over");
+            return Ok(());
+        }
         if let Message::Enter(enter) = message {
             return self.enter(link, *enter);
         }
@@ -39,7 +43,7 @@ impl Coordinator {
                 }
                 return Err(self.violated(link, "nothing before WELCOME", "a request"));
             }
-            self.outbox.push(Output::Close(link));
+            self.close_link(link);
             let (state, expected) = (self.state.name(), "ENTER");
             return Err(Violation { state, expected, got: "something else" }.into());
         }
@@ -64,7 +68,7 @@ impl Coordinator {
                 _ => self.ignore(link, "GOODBYE of a token that is nobody's"),
             },
             Message::Quit(_) => {
-                self.outbox.push(Output::Close(link));
+                self.close_link(link);
                 self.process_failed(link);
             }
             Message::Pong(pong) => self.pong(link, pong.nonce),
