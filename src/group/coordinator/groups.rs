@@ -119,7 +119,7 @@ impl Coordinator {
         // Who has not begun to join never was.
         group.joining.retain(|joiner| joiner.provider != provider);
         for joiner in group.admitted.iter_mut().filter(|joiner| joiner.provider == provider) {
-            joiner.failed = true;
+            joiner.failed = joiner.failed.or(Some(reason));
         }
         let mut leaves = false;
         for member in group.members.iter_mut().filter(|member| member.provider == provider && member.failed.is_none()) {

@@ -135,8 +135,8 @@ struct Member {
 struct Joiner {
     provider: ProviderId,
     token: Token,
-    /// Whether its process is gone.
-    failed: bool,
+    /// Why it goes, once it has failed.
+    failed: Option<LeaveReason>,
 }
 
 impl Coordinator {

@@ -291,7 +291,7 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
             let joiner = Joiner {
                 provider: *provider,
                 token: token(*provider).unwrap_or(NOBODY),
-                failed: token(*provider).is_none(),
+                failed: token(*provider).is_none().then_some(LeaveReason::PROVIDER_FAILURE),
             };
             group.admitted.push(joiner);
         }
@@ -303,7 +303,7 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
         let was_in = report.snapshot.members.contains(&provider);
         let was_decided = merged.recent.values().any(|past| past.ended.proposal.joining.contains(&provider));
         if !was_in && !was_decided && !group.providers().any(|other| other == provider) {
-            group.joining.push_back(Joiner { provider, token: report.token, failed: false });
+            group.joining.push_back(Joiner { provider, token: report.token, failed: None });
         }
     }
     let goes = |provider: ProviderId| {

@@ -138,7 +138,7 @@ impl Coordinator {
         };
         self.send(link, Message::Accepted(Accepted { request, token, group: id, extensions: Extensions::NONE }));
         if let Some(group) = self.groups.get_mut(&id) {
-            group.joining.push_back(Joiner { provider, token, failed: false });
+            group.joining.push_back(Joiner { provider, token, failed: None });
             self.ready.insert(id);
         }
     }
