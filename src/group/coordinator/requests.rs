@@ -238,8 +238,9 @@ impl Coordinator {
             return self.ignore(link, "VOTE with a token that is nobody's");
         };
         let asked = Asked { link, request: RequestId(0), token: Some(token), kind: MessageKind::VOTE };
-        let running = self.groups.get_mut(&id).and_then(|group| group.running.as_mut());
-        match running {
+        // Once it is decided, and while the outcome is kept, every vote is late.
+        let group = self.groups.get_mut(&id).filter(|group| group.state == GroupState::Voting);
+        match group.and_then(|group| group.running.as_mut()) {
             Some(running) if (running.protocol, running.phase) == (protocol, phase) => {
                 let is_valid = ballot.vote.name().is_some()
                     && ballot
