@@ -199,6 +199,10 @@ impl Coordinator {
         if !change.left.is_empty() {
             self.cast_out(id);
         }
+        if !change.joined.is_empty() {
+            // The source may have gone during the join.
+            self.cast_out_of(id);
+        }
         if change.state {
             self.reflect(id);
         }

@@ -97,7 +97,7 @@ impl Coordinator {
         self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in restored {
-            self.cast_out(id);
+            self.cast_out_of(id);
             self.ready.insert(id);
         }
         self.event(Event::Recovered);
