@@ -102,9 +102,11 @@ impl Coordinator {
     /// Begins what waits, wherever nothing runs.
     pub(super) fn begin_protocols(&mut self) {
         while let Some(id) = self.ready.pop_first() {
-            let Some(group) = self.groups.get_mut(&id).filter(|group| group.state == GroupState::Idle) else {
+            if self.groups.get(&id).is_none_or(|group| group.state != GroupState::Idle) {
                 continue;
-            };
+            }
+            self.recheck_joins(id);
+            let Some(group) = self.groups.get_mut(&id) else { continue };
             match group.next_queued() {
                 Some((kind, phases, time_limit, proposal)) => self.begin(id, kind, phases, time_limit, proposal),
                 None => self.dissolve_if_empty(id),

@@ -19,7 +19,7 @@ pub use types::{Config, Credentials, Durability, Event, Input, Output};
 use super::attributes::Attributes;
 use super::ids::{Announcement as Flags, LeaveReason, Subscription};
 use super::message::GroupRecord;
-use super::name::{Epoch, GroupId, GroupName, ProtocolId, ProviderId, Sequence, StateValue, Token, ViewId};
+use super::name::{Epoch, GroupId, GroupName, ProtocolId, ProviderId, RequestId, Sequence, StateValue, Token, ViewId};
 use super::proposal::Leave;
 use crate::machine::{LinkId, Outbox};
 use crate::time::Instant;
@@ -135,6 +135,10 @@ struct Member {
 struct Joiner {
     provider: ProviderId,
     token: Token,
+    /// The number of its request; 0 if that was another reign's.
+    request: RequestId,
+    /// What it wants the group to be like.
+    attributes: Box<Attributes>,
     /// Why it goes, once it has failed.
     failed: Option<LeaveReason>,
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::frame::Extensions;
 use crate::group::ids::{DissolveReason, LeaveReason, Phases, Subscription};
 use crate::group::message::{Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, View};
-use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, Sequence, Token};
+use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, RequestId, Sequence, Token};
 use crate::group::proposal::Leave;
 use crate::machine::LinkId;
 use alloc::boxed::Box;
@@ -291,6 +291,8 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
             let joiner = Joiner {
                 provider: *provider,
                 token: token(*provider).unwrap_or(NOBODY),
+                request: RequestId(0),
+                attributes: Box::new(attributes.clone()),
                 failed: token(*provider).is_none().then_some(LeaveReason::PROVIDER_FAILURE),
             };
             group.admitted.push(joiner);
@@ -303,7 +305,9 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
         let was_in = report.snapshot.members.contains(&provider);
         let was_decided = merged.recent.values().any(|past| past.ended.proposal.joining.contains(&provider));
         if !was_in && !was_decided && !group.providers().any(|other| other == provider) {
-            group.joining.push_back(Joiner { provider, token: report.token, failed: None });
+            let (token, request) = (report.token, RequestId(0));
+            let attributes = Box::new(report.snapshot.attributes.clone());
+            group.joining.push_back(Joiner { provider, token, request, attributes, failed: None });
         }
     }
     let goes = |provider: ProviderId| {

@@ -121,9 +121,11 @@ impl Provider {
                 if kind == MessageKind::PROPOSE {
                     self.proposed.retain(|other| *other != request);
                 }
-                let join = kind == MessageKind::JOIN && request == self.request;
+                // A join may be refused after it was accepted, while it waits.
+                let mine = if error.token.is_some() { error.token == self.token } else { request == self.request };
+                let joins = [State::Requested, State::Accepted].contains(&self.state) && self.open.is_none();
                 self.event(Event::Error { request, kind, code, text });
-                if join && self.state == State::Requested {
+                if kind == MessageKind::JOIN && mine && joins {
                     self.leave(Departure::Refused(code));
                 }
             }
