@@ -85,6 +85,12 @@ impl Coordinator {
         for link in &ready {
             self.welcome(*link);
         }
+        // Who was turned down without knowing it may have a number that is another's by now.
+        let mut newest: BTreeMap<u32, u32> = BTreeMap::new();
+        for (_, report) in reports.iter().filter(|(link, _)| ready.contains(link)) {
+            let generation = newest.entry(report.token.index).or_default();
+            *generation = report.token.generation.max(*generation);
+        }
         let mut groups: BTreeMap<GroupId, Vec<(LinkId, Report)>> = records.keys().map(|id| (*id, Vec::new())).collect();
         for (link, report) in reports.into_iter().filter(|(link, _)| ready.contains(link)) {
             groups.entry(report.snapshot.group).or_default().push((link, report));
@@ -92,7 +98,7 @@ impl Coordinator {
         self.last_group = groups.keys().map(|id| id.0).max().unwrap_or_default();
         // The newer of two groups of one name is the one that is.
         for (id, reports) in groups.into_iter().rev() {
-            self.restore(id, records.get(&id), reports);
+            self.restore(id, records.get(&id), reports, &newest);
         }
         self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
@@ -103,7 +109,13 @@ impl Coordinator {
         self.event(Event::Recovered);
     }
 
-    fn restore(&mut self, id: GroupId, record: Option<&GroupRecord>, reports: Vec<(LinkId, Report)>) {
+    fn restore(
+        &mut self,
+        id: GroupId,
+        record: Option<&GroupRecord>,
+        reports: Vec<(LinkId, Report)>,
+        newest: &BTreeMap<u32, u32>,
+    ) {
         let Some(merged) = merge(record, &reports) else {
             for (link, report) in reports {
                 self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
@@ -121,7 +133,8 @@ impl Coordinator {
         let mut holders: Vec<(LinkId, Report)> = Vec::new();
         for (link, report) in reports {
             let holder = Holder { link, group: id, provider: report.provider };
-            if self.tokens.keep(report.token, holder, self.config.limits.tokens) {
+            let is_newest = newest.get(&report.token.index) == Some(&report.token.generation);
+            if is_newest && self.tokens.keep(report.token, holder, self.config.limits.tokens) {
                 if let Some(process) = self.clients.get_mut(&link) {
                     process.tokens.insert(report.token.index);
                 }
