@@ -133,7 +133,7 @@ impl Provider {
             Message::Approved(ended) => self.ended(ended, true),
             Message::Rejected(ended) => self.ended(ended, false),
             Message::Announcement(announcement) => {
-                if self.follows(announcement.token, announcement.group, announcement.sequence) {
+                if self.follows(announcement.token, announcement.group, announcement.sequence, false) {
                     let (flags, providers) = (announcement.flags, announcement.providers);
                     self.event(Event::Announcement { flags, providers });
                 }
@@ -158,7 +158,7 @@ impl Provider {
     }
 
     /// Whether this is the next thing that the group is told. If something is missing, the whole is asked for.
-    fn follows(&mut self, token: Token, group: GroupId, sequence: Sequence) -> bool {
+    fn follows(&mut self, token: Token, group: GroupId, sequence: Sequence, joins: bool) -> bool {
         if Some(token) != self.token || group != self.known.group {
             self.event(Event::Ignored("another's message"));
             return false;
@@ -167,13 +167,14 @@ impl Provider {
             return false;
         }
         let last = self.known.sequence.0;
-        // What was told before it came is not its business.
-        let first = self.state == State::Accepted && self.open.is_none();
+        // What was told before its join began is not its business.
+        let waits = self.state == State::Accepted && self.open.is_none();
         if sequence.0 <= last {
             self.event(Event::Ignored("a message that has come already"));
             return false;
         }
-        if !first && sequence.0 != last.saturating_add(1) {
+        let is_next = if waits { joins } else { sequence.0 == last.saturating_add(1) };
+        if !is_next {
             self.resynchronise();
             return false;
         }
@@ -189,7 +190,8 @@ impl Provider {
     }
 
     fn phase(&mut self, phase: Phase) {
-        if !self.follows(phase.token, phase.group, phase.sequence) {
+        let joins = phase.open.proposal.joining.contains(&self.config.provider);
+        if !self.follows(phase.token, phase.group, phase.sequence, joins) {
             return;
         }
         self.begin(phase.open);
@@ -278,12 +280,12 @@ impl Provider {
     /// Whether this is the end that comes next. What was missed before a coordinator took over is told end by end.
     fn is_next(&mut self, ended: &Ended) -> bool {
         let outcome = &ended.outcome;
+        let joins = outcome.proposal.joining.contains(&self.config.provider);
         if !self.missed {
-            return self.follows(ended.token, ended.group, outcome.sequence);
+            return self.follows(ended.token, ended.group, outcome.sequence, joins);
         }
         let mine = Some(ended.token) == self.token && ended.group == self.known.group;
         let new = mine && outcome.sequence > self.known.sequence;
-        let joins = outcome.proposal.joining.contains(&self.config.provider);
         let next = outcome.protocol.0 == self.known.last.0.saturating_add(1) && !self.known.members.is_empty();
         let is_next = new && (joins || next);
         if is_next {
