@@ -9,11 +9,12 @@ use crate::group::ids::{ErrorCode, MessageKind, ProtocolKind, Vote as VoteValue}
 use crate::group::message::{
     Acknowledge, Ballot, Deactivated, Ended, Message, Open, Outcome, Past, Phase, Propose, Signal, Snapshot, Vote,
 };
-use crate::group::name::{GroupId, Sequence, Token};
+use crate::group::name::{GroupId, ProtocolId, ProviderId, Sequence, Token};
 use crate::limits::GroupLimits;
 use crate::machine::{Machine, trace_transition};
 use crate::time::Instant;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Most requests of a provider that are not answered.
@@ -66,6 +67,7 @@ impl Machine for Provider {
             Input::Reentered => {
                 self.deadline = None;
                 (self.missed, self.reentered) = (true, true);
+                self.doubtful = self.proposed.len();
             }
             Input::Timeout => {
                 self.deadline = None;
@@ -119,7 +121,11 @@ impl Provider {
             Message::DelayedError(error) => {
                 let (request, kind, code, text) = (error.request, error.kind, error.code, error.text);
                 if kind == MessageKind::PROPOSE {
+                    let before = self.proposed.len();
                     self.proposed.retain(|other| *other != request);
+                    if self.proposed.len() < before {
+                        self.doubtful = self.doubtful.saturating_sub(1);
+                    }
                 }
                 // A join may be refused after it was accepted, while it waits.
                 let mine = if error.token.is_some() { error.token == self.token } else { request == self.request };
@@ -199,9 +205,7 @@ impl Provider {
 
     fn begin(&mut self, open: Open) {
         let me = self.config.provider;
-        if open.proposal.proposer == Some(me) && open.phase <= 1 {
-            self.proposed.pop_front();
-        }
+        self.has_begun(open.protocol, open.proposal.proposer);
         let target = open.kind == ProtocolKind::EXPEL && open.proposal.leaving.iter().any(|one| one.provider == me);
         let has_voted = open.vote.is_some();
         let limit = Duration::from_secs(u64::from(open.time_limit));
@@ -222,6 +226,15 @@ impl Provider {
         }
     }
 
+    /// A request of its is answered once its protocol is told of for the first time, by a phase or by its end.
+    fn has_begun(&mut self, protocol: ProtocolId, proposer: Option<ProviderId>) {
+        if proposer == Some(self.config.provider) && protocol > self.begun {
+            self.begun = protocol;
+            self.proposed.pop_front();
+            self.doubtful = self.doubtful.saturating_sub(1);
+        }
+    }
+
     fn vote(&mut self, ballot: Ballot) {
         let (Some(token), Some(open)) = (self.token, &mut self.open) else { return };
         open.vote = Some(ballot.clone());
@@ -236,14 +249,11 @@ impl Provider {
             return;
         }
         let outcome = &ended.outcome;
+        self.has_begun(outcome.protocol, outcome.proposal.proposer);
         self.open = None;
         self.deadline = None;
         self.deactivating = false;
         let me = self.config.provider;
-        if outcome.proposal.proposer == Some(me) && outcome.phases <= 1 && self.state == State::Member {
-            // It had no phase that was told.
-            self.proposed.pop_front();
-        }
         let joins = outcome.proposal.joining.contains(&me);
         let certain = approved || outcome.kind.is_certain();
         let leaves = certain && outcome.proposal.leaving.iter().any(|leave| leave.provider == me);
@@ -319,7 +329,8 @@ impl Provider {
         self.deactivating = false;
         if core::mem::take(&mut self.reentered) {
             // Whether they had come is not known: they are not carried out.
-            for request in core::mem::take(&mut self.proposed) {
+            let doubtful = core::mem::take(&mut self.doubtful);
+            for request in self.proposed.drain(..doubtful).collect::<Vec<_>>() {
                 let (kind, code) = (MessageKind::PROPOSE, ErrorCode::NOT_OK);
                 self.event(Event::Error { request, kind, code, text: Text::EMPTY });
             }
