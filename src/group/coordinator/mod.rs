@@ -8,6 +8,8 @@ mod protocols;
 mod recovery;
 mod requests;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod types;
 mod votes;
