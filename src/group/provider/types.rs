@@ -50,7 +50,7 @@ pub enum Input {
     Goodbye,
     /// The link to the coordinator is lost, and with it the group.
     Lost,
-    /// Another coordinator reigns, and has been told [what is known](super::Provider::report).
+    /// Another coordinator reigns, and has been told [what is known](super::Provider::standing).
     Reentered,
     /// The instant of [`poll_timeout`](crate::machine::Machine::poll_timeout) has come.
     Timeout,
