@@ -8,17 +8,18 @@ use handover::group::replica::{Config, Memory};
 use handover::group::{CoordinatorId, DomainId};
 use serde_json::json;
 use std::error::Error;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 /// Those from before a reign have this long to come back.
 const GRACE: Duration = Duration::from_millis(400);
 
-/// One of two coordinators, of which the other keeps each outcome before anybody is told.
-pub fn run(id: u16) -> Result<(), Box<dyn Error>> {
+/// One of three coordinators: one of the others keeps each outcome before anybody is told.
+pub fn run(id: u8) -> Result<(), Box<dyn Error>> {
     let mut wires = Wires::start();
     let (processes, others) = (wires.listen("process")?, wires.listen("coordinator")?);
-    let mut replica = Config::new(CoordinatorId(id), 2);
+    let mut replica = Config::new(CoordinatorId(u16::from(id)), 3);
     replica.durability = Durability::Replicated(1);
     replica.heartbeat = Duration::from_millis(200);
     replica.address = Text::fitting(&format!("127.0.0.1:{processes}"));
@@ -26,30 +27,37 @@ pub fn run(id: u16) -> Result<(), Box<dyn Error>> {
     config.grace = GRACE;
     let mut endpoint = CoordinatorEndpoint::new(config, Memory::default(), wires.clock.now());
     tell(&json!({"event": "listens", "processes": processes, "coordinators": others}));
-    // There are two: who connects to this one's port for coordinators is the other.
-    let other = CoordinatorId(if id == 1 { 2 } else { 1 });
     loop {
         carry_out(&mut endpoint, &mut wires);
         let wire = wires.next(endpoint.poll_timeout());
         let now = wires.clock.now();
         let result = match wire {
-            Wire::Accepted(name, stream) => {
-                let link = if name == "process" { endpoint.accept(now) } else { endpoint.connected(now, other) };
+            Wire::Accepted("process", stream) => {
+                let link = endpoint.accept(now);
+                wires.open(link, stream)?;
+                Ok(())
+            }
+            Wire::Accepted(_, mut stream) => {
+                // Here coordinators say who they are; elsewhere TLS proves it.
+                let mut other = [0];
+                stream.read_exact(&mut other)?;
+                let link = endpoint.connected(now, CoordinatorId(u16::from(other[0])));
                 wires.open(link, stream)?;
                 Ok(())
             }
             Wire::Bytes(link, bytes) => endpoint.received(now, link, &bytes),
             Wire::Closed(link) => endpoint.closed(now, link),
             Wire::Timeout => endpoint.timeout(now),
-            Wire::Line(line) => match line.split_once(' ') {
-                Some(("connect", port)) => {
-                    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port.parse()?))?;
-                    let link = endpoint.connected(now, other);
+            Wire::Line(line) => match line.split(' ').collect::<Vec<_>>()[..] {
+                ["connect", other, port] => {
+                    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port.parse()?))?;
+                    stream.write_all(&[id])?;
+                    let link = endpoint.connected(now, CoordinatorId(other.parse()?));
                     wires.open(link, stream)?;
                     Ok(())
                 }
-                _ if line == "found" => endpoint.command(now, Command::Found),
-                _ if line == "take over" => endpoint.command(now, Command::TakeOver),
+                ["found"] => endpoint.command(now, Command::Found),
+                ["take", "over"] => endpoint.command(now, Command::TakeOver),
                 _ => return Err(format!("unknown command {line:?}").into()),
             },
         };

@@ -1,6 +1,6 @@
 //! Five processes form a group on loopback, over real sockets: they vote on each other's joins in two phases, one rejects
 //! a state value, one sends a message, one is killed while its vote is due, one is expelled, and the coordinator is killed
-//! with a protocol open, which the standby brings to its end. A sixth process watches. What everybody knows at the end is
+//! with a protocol open, which a standby brings to its end. A sixth process watches. What everybody knows at the end is
 //! printed and compared: it is a failure if it is not the same.
 //!
 //! `cargo run --release --example group` needs nothing but this crate: it starts itself for each of them.
@@ -22,7 +22,7 @@ const SECRET: &[u8] = b"only for this demonstration";
 struct Arguments {
     /// Be a coordinator, of this number.
     #[arg(long, hide = true)]
-    coordinator: Option<u16>,
+    coordinator: Option<u8>,
     /// Be a member, on this node.
     #[arg(long, hide = true)]
     node: Option<u32>,

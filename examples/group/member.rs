@@ -10,8 +10,8 @@ use handover::group::proposal::{Expulsion, Voting, Wish};
 use handover::group::provider::{Event as ProviderEvent, Input as ProviderInput};
 use handover::group::subscriber::Event as SubscriberEvent;
 use handover::group::{
-    Attributes, BatchControl, GroupName, Phases, ProtocolKind, ProviderId, ProviderMessage, RequestId, StateValue,
-    Subscription, Vote,
+    Attributes, BatchControl, GroupName, Phases, ProtocolId, ProtocolKind, ProviderId, ProviderMessage, RequestId,
+    StateValue, Subscription, Vote,
 };
 use serde_json::{Value, json};
 use std::error::Error;
@@ -99,8 +99,24 @@ impl Member {
         self.say(ProviderInput::Propose { request: RequestId(self.requests), voting, view: None, wish });
     }
 
-    fn vote(&mut self, vote: Vote) {
-        self.say(ProviderInput::Vote(Ballot { vote, default_vote: None, state: None, message: None }));
+    fn vote(&mut self, protocol: ProtocolId, phase: u32, vote: Vote) {
+        // The phase may be over by now: another provider has rejected.
+        if !self.open().is_some_and(|open| (open.protocol, open.phase) == (protocol, phase)) {
+            return;
+        }
+        let ballot = Ballot { vote, default_vote: None, state: None, message: None };
+        self.say(ProviderInput::Vote { protocol, phase, ballot });
+    }
+
+    fn open(&self) -> Option<&Open> {
+        self.endpoint.process().provider(PLACE)?.open()
+    }
+
+    /// A vote in whatever runs.
+    fn vote_now(&mut self, vote: Vote) {
+        if let Some((protocol, phase)) = self.open().map(|open| (open.protocol, open.phase)) {
+            self.vote(protocol, phase, vote);
+        }
     }
 
     fn order(&mut self, line: &str) -> Result<(), Box<dyn Error>> {
@@ -128,8 +144,8 @@ impl Member {
                 self.propose(Phases::N, Wish::Expel(Expulsion { targets, deactivate_phase: 2, flag }));
             }
             "hold" => self.holds = true,
-            "approve" => self.vote(Vote::APPROVE),
-            "reject" => self.vote(Vote::REJECT),
+            "approve" => self.vote_now(Vote::APPROVE),
+            "reject" => self.vote_now(Vote::REJECT),
             "show" => self.show(),
             _ => return Err(format!("unknown command {line:?}").into()),
         }
@@ -173,7 +189,8 @@ impl Member {
                 if !self.holds {
                     // Joins and expulsions take two phases, everything else one.
                     let two = [ProtocolKind::JOIN, ProtocolKind::EXPEL].contains(&open.kind);
-                    self.vote(if two && open.phase == 1 { Vote::CONTINUE } else { Vote::APPROVE });
+                    let vote = if two && open.phase == 1 { Vote::CONTINUE } else { Vote::APPROVE };
+                    self.vote(open.protocol, open.phase, vote);
                 }
                 self.holds = false;
             }

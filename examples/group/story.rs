@@ -53,17 +53,8 @@ fn strings(arguments: &[&str]) -> Vec<String> {
 /// Starts everybody, lets it happen, and asks at the end what they know.
 pub fn run() -> Result<Report, Box<dyn Error>> {
     let mut stage = Stage { begun: Instant::now(), members: BTreeMap::new() };
-    let mut first = Actor::start("coordinator 1", &strings(&["--coordinator", "1"]))?;
-    let mut second = Actor::start("coordinator 2", &strings(&["--coordinator", "2"]))?;
-    let (one, two) = (first.wait("listens")?, second.wait("listens")?);
-    second.order(&format!("connect {}", one["coordinators"]))?;
-    first.order("found")?;
-    second.wait("follows")?;
-    stage.line("coordinator 1 reigns, coordinator 2 keeps each outcome before anybody is told");
-    let mut addresses = Vec::new();
-    for coordinator in [&one, &two] {
-        addresses.extend(["--at".to_owned(), format!("127.0.0.1:{}", coordinator["processes"])]);
-    }
+    let (mut first, mut second, third, addresses) = coordinators()?;
+    stage.line("coordinator 1 reigns; 2 or 3 keeps each outcome before anybody is told");
     for (node, name) in (1..).zip(MEMBERS) {
         let mut arguments = strings(&["--node", &format!("{node}")]);
         arguments.extend(addresses.clone());
@@ -109,7 +100,23 @@ pub fn run() -> Result<Report, Box<dyn Error>> {
     stage.order("carl", "approve")?;
     stage.all_hear("approved", "STATE_VALUE_CHANGE")?;
     watcher.wait_for("notice", |value| value["state"] == "wine")?;
+    drop(third);
     conclude(stage, watcher)
+}
+
+/// Three coordinators, the first of which reigns, and the arguments that say where they are.
+fn coordinators() -> Result<(Actor, Actor, Actor, Vec<String>), Box<dyn Error>> {
+    let start = |id: &str| Actor::start(format!("coordinator {id}"), &strings(&["--coordinator", id]));
+    let (mut first, mut second, mut third) = (start("1")?, start("2")?, start("3")?);
+    let (one, two, three) = (first.wait("listens")?, second.wait("listens")?, third.wait("listens")?);
+    second.order(&format!("connect 1 {}", one["coordinators"]))?;
+    third.order(&format!("connect 1 {}", one["coordinators"]))?;
+    third.order(&format!("connect 2 {}", two["coordinators"]))?;
+    first.order("found")?;
+    second.wait("follows")?;
+    third.wait("follows")?;
+    let at = |one: &Value| ["--at".to_owned(), format!("127.0.0.1:{}", one["processes"])];
+    Ok((first, second, third, [&one, &two, &three].into_iter().flat_map(at).collect()))
 }
 
 /// A state value that is rejected, one that is approved, and a message.
