@@ -12,8 +12,11 @@ use handover::group::provider::{self, Departure};
 use handover::group::{BatchControl, ErrorCode, GroupName, LeaveReason, StateValue};
 use std::thread;
 
-/// Who has come and who has gone, a change each, as somebody was told.
-fn changes(told: &[Told]) -> Vec<(Vec<Name>, Vec<(Name, Why)>)> {
+/// Who has come and who has gone.
+type Change = (Vec<Name>, Vec<(Name, Why)>);
+
+/// The changes that somebody was told of.
+fn changes(told: &[Told]) -> Vec<Change> {
     let change = |told: &Told| match told {
         Told::Change { joined, left, .. } => Some((joined.clone(), left.clone())),
         Told::Message { .. } => None,

@@ -249,7 +249,8 @@ impl Ours {
                     self.coordinator.handle(NOW, coordinator::Input::Closed(link)).unwrap();
                 }
                 process::Output::Event(process::Event::Provider { request, event }) => {
-                    if party.hear(request, event, &names) {
+                    let is_due = party.hear(request, event, &names);
+                    if is_due {
                         let input = provider::Input::Vote(APPROVE);
                         party.process.handle(NOW, process::Input::Provider { request, input }).unwrap();
                     }

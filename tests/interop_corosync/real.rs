@@ -104,7 +104,7 @@ impl World for Real {
         if at_once {
             self.corosync.freeze();
         }
-        let mut pending = Vec::new();
+        let (mut pending, mut before) = (Vec::new(), BTreeMap::new());
         for act in acts {
             let member = self.members.get_mut(act.name()).unwrap();
             match act {
@@ -113,6 +113,8 @@ impl World for Real {
                     self.group.insert(name);
                 }
                 Act::Leave(name) => {
+                    // It may have left before.
+                    before.insert(*name, member.events().len());
                     pending.push((*act, member.begin("leave 0 g")));
                     self.group.remove(name);
                 }
@@ -141,7 +143,11 @@ impl World for Real {
             let name = act.name();
             assert_eq!(self.members[name].finish(&pending), "CS_OK", "{act:?}\n{}", self.corosync.log());
             if matches!(act, Act::Leave(_)) {
-                self.wait(name, |told| matches!(told, Told::Change { left, .. } if left.contains(&(name, Why::Left))));
+                until(&format!("{act:?}"), || {
+                    let events = self.members[name].events();
+                    let mut fresh = events[before[name]..].iter().filter_map(|event| self.read(event));
+                    fresh.any(|told| matches!(told, Told::Change { left, .. } if left.contains(&(name, Why::Left))))
+                });
                 // Until then a connection that has left hears the group still, and cannot join again.
                 let member = self.member(name);
                 member.must("close 0");
