@@ -121,7 +121,7 @@ fn launch(home: &Path) -> Process {
     let settings = format!(
         "totem {{\n version: 2\n cluster_name: handover\n transport: udpu\n interface {{\n linknumber: 0\n mcastport: {}\n }}\n}}\n\
          nodelist {{\n node {{\n ring0_addr: 127.0.0.1\n nodeid: 1\n }}\n}}\n\
-         logging {{\n to_stderr: yes\n to_syslog: no\n to_logfile: yes\n logfile: {}\n}}\n\
+         logging {{\n to_stderr: yes\n to_syslog: no\n to_logfile: yes\n logfile: {}\n blackbox: off\n}}\n\
          system {{\n sched_rr: no\n state_dir: {}\n}}\n",
         free_port(),
         home.join("corosync.log").display(),
@@ -130,10 +130,10 @@ fn launch(home: &Path) -> Process {
     let file = home.join("corosync.conf");
     fs::write(&file, settings).unwrap();
     // The name of its lock file, /run/corosync.pid, is fixed: where namespaces may be made it gets a /run of its own, and
-    // needs no privilege. It ends with the thread that has started it, should that not be able to end it itself.
+    // needs no privilege. It dies with the thread that has started it, should that be killed itself.
     let own_run = ["--user", "--map-root-user", "--mount"];
     let may = run(Command::new("unshare").args(own_run).args(["mount", "-t", "tmpfs", "none", "/run"])).is_ok();
-    let start = "exec setpriv --pdeathsig TERM \"$0\" -f -c \"$1\"";
+    let start = "exec setpriv --pdeathsig KILL \"$0\" -f -c \"$1\"";
     let mut command = Command::new(if may { "unshare" } else { "sh" });
     match may {
         true => command.args(own_run).args(["sh", "-c", &format!("mount -t tmpfs none /run && {start}")]),
