@@ -169,6 +169,8 @@ fn who_has_left_is_out() {
     real.member("ann").must("say 0 from-inside");
     real.wait("bob", |told| matches!(told, Told::Message { text, .. } if text == "from-inside"));
     assert_eq!(real.member("bob").call("join 0 g"), "CS_ERR_EXIST");
+    real.member("bob").must("open 1");
+    assert_eq!(real.member("bob").call("join 1 g"), "CS_ERR_EXIST");
     real.member("bob").must("close 0");
     real.member("bob").must("open 0");
     real.play(&[Join("bob")]);
@@ -183,6 +185,10 @@ fn who_has_left_is_out() {
     assert!(left(&ours.told()["bob"][count - 1]));
     ours.play(&[Join("bob")]);
     assert_eq!(members(&ours.told()["ann"]), ["ann", "bob"]);
+    // It is a new member, the youngest.
+    ours.play(&[Leave("ann")]);
+    ours.play(&[Join("ann")]);
+    assert_eq!(members(&ours.told()["ann"]), ["bob", "ann"]);
 }
 
 /// Before its join is done a process is no member: what it says corosync takes and loses, in ours it is told so.
