@@ -7,6 +7,7 @@
 
 mod attributes;
 pub mod coordinator;
+pub mod endpoint;
 mod ids;
 pub mod message;
 mod name;

@@ -38,6 +38,10 @@ impl Machine for Replica {
             }
             Input::Append(entry) => self.append(&entry),
             Input::Stored(number) => self.stored(number),
+            Input::Abdicate => {
+                self.go(TableEvent::Yields);
+                (self.deadline, self.leader) = (None, None);
+            }
             Input::Stop => {
                 let reigns = self.state == State::Reigning;
                 self.go(TableEvent::Stops);
@@ -76,7 +80,7 @@ impl Replica {
             Input::Timeout => Ok(()),
             _ if self.state == State::Stopped => wrong_state,
             Input::TakeOver if self.state != State::Following => wrong_state,
-            Input::Append(_) if self.state != State::Reigning => wrong_state,
+            Input::Append(_) | Input::Abdicate if self.state != State::Reigning => wrong_state,
             Input::Append(entry) if entry.index != self.last.saturating_add(1) => {
                 Err(Misuse::Argument { what: "index", reason: "the one after the last" })
             }

@@ -88,6 +88,8 @@ pub enum Input {
     Append(Box<Entry>),
     /// Everything up to this number is stored: the answer to [`Output::Store`].
     Stored(u64),
+    /// Reign no more: its coordinator has ended.
+    Abdicate,
     /// Stop.
     Stop,
     /// The instant of [`poll_timeout`](crate::machine::Machine::poll_timeout) has come.
@@ -103,6 +105,7 @@ impl Input {
             Self::TakeOver => "TakeOver",
             Self::Append(_) => "Append",
             Self::Stored(_) => "Stored",
+            Self::Abdicate => "Abdicate",
             Self::Stop => "Stop",
             Self::Timeout => "Timeout",
         }
