@@ -3,7 +3,7 @@
 //!
 //! A real corosync runs as one node on 127.0.0.1; its members are processes of a small C program. Where corosync or its
 //! header is missing the tests are skipped with a line on standard error; with `HANDOVER_REQUIRE_PEERS=1` they fail.
-// The only system that both corosync's tests and ours know, and on which names of sockets need no files.
+// Names of sockets without files, namespaces and /proc are Linux's.
 #![cfg(target_os = "linux")]
 
 #[path = "interop_corosync/differs.rs"]

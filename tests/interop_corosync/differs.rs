@@ -1,5 +1,4 @@
-//! What differs, and is meant to (spec/group.md 10). Each test has both: what corosync does is measured, not taken from its
-//! manual.
+//! What differs, and is meant to (spec/group.md 10). What corosync does is measured, not taken from its manual.
 
 use crate::ours::{NODE, Ours};
 use crate::peer::{POLL, until};
