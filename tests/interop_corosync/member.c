@@ -14,7 +14,8 @@
  * exit              ends the process in good order, without leaving or closing
  * die               ends it as a crash does
  *
- * Events are `started`, `change` and `message` (callbacks, in their order), `view` and `lost` (the connection is broken). An address is `[node, process]`, in the lists of a change with the reason behind it.
+ * Events are `started`, `change` and `message` (callbacks, in their order), `view` and `lost` (the connection
+ * is broken). An address is `[node, process]`, in the lists of a change with the reason behind it.
  */
 
 #include <corosync/cpg.h>
