@@ -169,7 +169,10 @@ impl Ours {
     /// One that has not voted yet approves.
     pub fn approve(&mut self, name: Name) {
         self.party(name).providers.values_mut().for_each(|part| part.due = 0);
-        self.say(name, provider::Input::Vote(APPROVE)).unwrap();
+        let process = &self.parties[name].process;
+        let request = *self.parties[name].providers.keys().next_back().unwrap();
+        let input = approval(process, request).unwrap();
+        self.say(name, input).unwrap();
         self.pump();
     }
 
@@ -250,8 +253,8 @@ impl Ours {
                 }
                 process::Output::Event(process::Event::Provider { request, event }) => {
                     let is_due = party.hear(request, event, &names);
-                    if is_due {
-                        let input = provider::Input::Vote(APPROVE);
+                    // The phase may be over by now.
+                    if let Some(input) = approval(&party.process, request).filter(|_| is_due) {
                         party.process.handle(NOW, process::Input::Provider { request, input }).unwrap();
                     }
                 }
@@ -259,6 +262,12 @@ impl Ours {
             }
         }
     }
+}
+
+/// Its vote in the phase that runs.
+fn approval(process: &process::Process, request: RequestId) -> Option<provider::Input> {
+    let open = process.provider(request)?.open()?;
+    Some(provider::Input::Vote { protocol: open.protocol, phase: open.phase, ballot: APPROVE })
 }
 
 const APPROVE: Ballot = Ballot { vote: Vote::APPROVE, default_vote: None, state: None, message: None };
