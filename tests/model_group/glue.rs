@@ -1,7 +1,7 @@
 //! What processes are given, and where what they say goes.
 
 use super::talk::{LINKS, LOCAL_NAME, Step, Talk, node, provider_id};
-use super::world::{Diary, Property, Reached, Wire, Word};
+use super::world::{Diary, Property, Reached, Wire, Word, World};
 use handover::error::Error;
 use handover::frame::Native;
 use handover::group::message::Message;
@@ -192,9 +192,11 @@ impl Step<'_> {
         let uniform = self.is_uniform();
         for diary in self.w.diaries.iter_mut().filter(|diary| diary.person == person) {
             diary.gone = true;
-        }
-        if !uniform {
-            self.w.diaries.retain(|diary| diary.person != person);
+            if !uniform {
+                diary.ends.clear();
+                diary.members.clear();
+                (diary.last, diary.open, diary.value) = (None, None, None);
+            }
         }
     }
 
@@ -217,5 +219,8 @@ impl Step<'_> {
             }
         }
         self.w.wires.retain(|wire| wire.person_has || wire.seat_has || !wire.up.is_empty());
+        let World { wires, people, diaries, .. } = &mut self.w;
+        let heard = |person: usize| wires.iter().any(|wire| wire.person == person);
+        diaries.retain(|diary| people[diary.person].up || heard(diary.person));
     }
 }

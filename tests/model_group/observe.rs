@@ -85,9 +85,6 @@ impl Step<'_> {
                 let mine = |diary: &&Diary| diary.person == person;
                 let all = self.w.diaries.iter().filter(mine).all(|diary| diary.gone);
                 self.check(Property::S12, all);
-                if !self.is_uniform() {
-                    self.w.diaries.retain(|diary| diary.person != person);
-                }
             }
             _ => {}
         }
