@@ -296,6 +296,8 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
             group.admitted.push(joiner);
         }
         group.running = Some(reopen(&group, open, holders));
+        // The next one has another number.
+        group.last_protocol = open.protocol;
     }
     // Those that wait to join, and have not been turned down without knowing it.
     for (_, report) in holders {
