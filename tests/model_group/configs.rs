@@ -113,22 +113,184 @@ pub(crate) fn setups() -> Vec<Setup> {
         small: true,
         mutant: Mutant::None,
     };
-    let watched = Place { watchers: vec![2], members: vec![0, 1], ..place.clone() };
-    let _ = (&watched, BatchControl::JOINS, voted as fn(&mut Attributes), MUTE);
+    let small = Budget::default();
+    let reject = |attributes: &mut Attributes| attributes.default_vote = Vote::REJECT;
+    let two = Place { members: vec![0, 1], ..place.clone() };
+    let watched = Place { watchers: vec![3], ..two.clone() };
+    let joined = Place {
+        attributes: group("kitchen", voted),
+        members: vec![0, 1],
+        joiners: vec![2],
+        ..place.clone()
+    };
+    let state = wish(0, Ask::State("soup"), Phases::N, 0);
+    let calm = Setup { says: vec![YES, YES, YES], small: false, ..base.clone() };
+    let lost = Setup { seats: 2, budget: Budget { crashes: 1, ..small }, ..calm.clone() };
     vec![
         base.clone(),
+        Setup { name: "the same, and two of three die", budget: Budget { kills: 2, ..small }, small: false, ..base.clone() },
         Setup {
-            name: "the same, and two of three die",
-            budget: Budget { kills: 2, ..Budget::default() },
+            name: "somebody never votes",
+            says: vec![MORE, MUTE, NO],
+            budget: Budget { kills: 1, ..small },
+            ..base.clone()
+        },
+        Setup {
+            name: "somebody never votes, in time",
+            says: vec![MORE, MUTE, &[Say::Approve, Say::ContinueDefault(Vote::REJECT)]],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::N, 1)],
+            budget: Budget { expires: 1, echoes: 1, ..small },
             small: false,
             ..base.clone()
         },
         Setup {
-            name: "a coordinator is lost",
-            seats: 2,
-            budget: Budget { crashes: 1, ..Budget::default() },
+            name: "votes that come twice, and late, and who fails has rejected",
+            places: vec![Place { attributes: group("kitchen", reject), ..place.clone() }],
+            says: vec![MORE, &[Say::State("bread"), Say::Continue], MORE],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::N, 1)],
+            budget: Budget { expires: 1, echoes: 1, kills: 1, ..small },
             small: false,
-            ..base
+            ..base.clone()
+        },
+        Setup {
+            name: "two want something",
+            wishes: vec![wish(0, Ask::State("soup"), Phases::N, 0), wish(1, Ask::Message, Phases::ONE, 0), wish(2, Ask::Version(2), Phases::N, 0)],
+            budget: Budget { kills: 0, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "one joins, and somebody dies in every phase",
+            places: vec![joined.clone()],
+            says: vec![MORE, NO, MORE],
+            wishes: vec![],
+            budget: Budget { kills: 2, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "two join, one after the other",
+            places: vec![Place { attributes: group("kitchen", voted), members: vec![0], joiners: vec![1, 2], watchers: vec![] }],
+            wishes: vec![state],
+            budget: Budget { kills: 1, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "two join together, and fail together",
+            places: vec![Place {
+                attributes: group("kitchen", |attributes| {
+                    voted(attributes);
+                    attributes.batch_control = BatchControl::JOINS | BatchControl::LEAVES;
+                }),
+                members: vec![0],
+                joiners: vec![1, 2],
+                watchers: vec![],
+            }],
+            wishes: vec![],
+            budget: Budget { kills: 2, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "who has failed is voted on",
+            places: vec![Place { attributes: group("kitchen", voted), ..place.clone() }],
+            says: vec![NO, MORE, YES],
+            wishes: vec![state],
+            budget: Budget { kills: 2, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "one is expelled, and deactivates itself first",
+            says: vec![MORE, YES, NO],
+            wishes: vec![wish(0, Ask::Expel(&[1], 2), Phases::N, 0)],
+            budget: Budget { kills: 1, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "one is expelled that says goodbye, and one leaves",
+            says: vec![YES, YES, NO],
+            wishes: vec![wish(0, Ask::Expel(&[1], 1), Phases::N, 1), wish(2, Ask::Leave, Phases::N, 0)],
+            budget: Budget { goodbyes: 1, expires: 1, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "a live process is declared dead, and comes back",
+            budget: Budget { downs: 1, returns: 1, ..small },
+            says: vec![YES, YES, YES],
+            late: true,
+            ..calm.clone()
+        },
+        Setup {
+            name: "a link breaks, and its process comes back",
+            places: vec![Place { attributes: group("kitchen", voted), ..place.clone() }],
+            budget: Budget { breaks: 1, returns: 1, ..small },
+            wishes: vec![],
+            ..calm.clone()
+        },
+        Setup {
+            name: "one watches",
+            people: 4,
+            places: vec![watched.clone()],
+            says: vec![YES, NO, YES, YES],
+            wishes: vec![state, wish(1, Ask::Leave, Phases::ONE, 0)],
+            budget: Budget { kills: 1, ..small },
+            ..calm.clone()
+        },
+        Setup { name: "a coordinator is lost", says: vec![YES, MORE, NO], ..lost.clone() },
+        Setup {
+            name: "a coordinator and a provider are lost",
+            people: 2, places: vec![two.clone()], says: vec![YES, MORE],
+            budget: Budget { crashes: 1, kills: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost while one joins",
+            places: vec![joined.clone()],
+            wishes: vec![],
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost while one is expelled",
+            wishes: vec![wish(0, Ask::Expel(&[1], 1), Phases::N, 0)],
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost, and one watches",
+            people: 3,
+            places: vec![Place { members: vec![0, 1], watchers: vec![2], ..place.clone() }],
+            says: vec![YES, NO, YES],
+            ..lost.clone()
+        },
+        Setup {
+            name: "two believe that they reign",
+            people: 2, places: vec![two.clone()],
+            budget: Budget { splits: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "outcomes are kept by another one",
+            people: 2, places: vec![two.clone()],
+            durability: Durability::Replicated(1),
+            budget: Budget { crashes: 1, kills: 1, ..small },
+            says: vec![NO, YES],
+            ..lost.clone()
+        },
+        Setup {
+            name: "outcomes are kept, and two believe that they reign",
+            people: 2, places: vec![two.clone()],
+            durability: Durability::Replicated(1),
+            budget: Budget { splits: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "outcomes are kept by more than half",
+            seats: 3,
+            people: 2, places: vec![two.clone()],
+            durability: Durability::Quorum,
+            budget: Budget { crashes: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a larger domain is met",
+            budget: Budget { merges: 1, ..small },
+            ..calm.clone()
         },
     ]
 }

@@ -53,6 +53,7 @@ impl Step<'_> {
             person_has: true,
             seat_has: true,
             entered: false,
+            holds: 0,
             broken: false,
         };
         self.w.wires.push(wire);

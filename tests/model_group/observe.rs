@@ -106,7 +106,10 @@ impl Step<'_> {
                 diary.token = Some(token);
                 diary.group = report.map_or(GroupId(0), |report| report.snapshot.group);
             }
-            Event::Phase(open) => self.phase_begins(at, &open),
+            Event::Phase(open) => {
+                self.w.diaries[at].deactivating = false;
+                self.phase_begins(at, &open);
+            }
             Event::Watch { open, deactivate } => {
                 self.w.diaries[at].deactivating = deactivate.is_some();
                 self.phase_begins(at, &open);
@@ -117,7 +120,7 @@ impl Step<'_> {
                 let reopened = self.w.diaries[at].reopened;
                 self.check(Property::S2, reopened);
                 let diary = &mut self.w.diaries[at];
-                (diary.last, diary.open) = (Some(snapshot.last), None);
+                (diary.last, diary.open, diary.deactivating) = (Some(snapshot.last), None, false);
             }
             Event::Error { kind, code, .. } => {
                 if code == ErrorCode::COLLIDE {
@@ -195,7 +198,7 @@ impl Step<'_> {
         }
         let hashed = hash(&(approved, outcome));
         let diary = &mut self.w.diaries[at];
-        (diary.last, diary.open) = (Some(protocol), None);
+        (diary.last, diary.open, diary.deactivating) = (Some(protocol), None, false);
         diary.ends.push((protocol, hashed, after));
         if self.is_uniform() {
             let key = (self.w.diaries[at].group, protocol);
@@ -229,7 +232,7 @@ impl Step<'_> {
                 same &= hash == expected && (after == also || after.is_none() || also.is_none());
             }
             if other.last == mine.last && mine.last.is_some() {
-                attributes &= known(other) == known(mine);
+                attributes &= known(other).is_none() || known(mine).is_none() || known(other) == known(mine);
             }
         }
         self.check(Property::S1, same);
@@ -299,7 +302,7 @@ impl Step<'_> {
     /// Whether a coordinator knows that a provider is not there any more.
     pub(crate) fn is_gone(&self, seat: usize, place: usize, provider: ProviderId) -> bool {
         let there = self.w.wires.iter().any(|wire| {
-            let known = wire.seat == seat && wire.seat_has && wire.entered;
+            let known = wire.seat == seat && wire.seat_has && wire.holds & 1 << place != 0;
             known && self.identity(wire.person) == provider
         });
         !there || self.w.seats[seat].goodbyes.contains(&(place, provider))
@@ -327,11 +330,13 @@ impl Step<'_> {
                 let name = &report.snapshot.attributes.name;
                 if let Some(place) = self.place(name) {
                     self.w.names.insert(report.snapshot.group, place);
+                    if report.provider.is_some() {
+                        self.w.wires[at].holds |= 1 << place;
+                    }
                 }
             }
             _ => {}
         }
-        let _ = at;
     }
 
     pub(crate) fn frees(&mut self, seat: usize, token: handover::group::Token) {
@@ -351,7 +356,12 @@ impl Step<'_> {
         let Some(person) = wire.map(|wire| wire.person) else { return };
         match message {
             Message::Accepted(accepted) => {
-                self.w.names.insert(accepted.group, place_of(accepted.request));
+                let place = place_of(accepted.request);
+                self.w.names.insert(accepted.group, place);
+                if accepted.request == super::glue::join_of(place) {
+                    let wire = self.w.wires.iter_mut().find(|wire| wire.link == link && wire.seat == seat);
+                    wire.into_iter().for_each(|wire| wire.holds |= 1 << place);
+                }
                 let Some(held) = &mut self.w.seats[seat].held else { return };
                 let index = accepted.token.index;
                 let lowest = (0..).find(|index| !held.keys().any(|token| token.index == *index));
@@ -453,7 +463,10 @@ impl Step<'_> {
         let Some(reign) = &self.w.seats[seat].reign else { return };
         let names: Vec<_> = self.talk.setup.places.iter().map(|place| place.attributes.name.clone()).collect();
         let members: Vec<_> = names.iter().map(|name| reign.get().members(name).unwrap_or_default()).collect();
+        let tallies = self.w.seats[seat].tallies.clone();
+        let tallies = tallies.into_iter().filter(|tally| !self.is_deserted(seat, tally)).collect();
         let known = &mut self.w.seats[seat];
+        known.tallies = tallies;
         if known.takes_over {
             known.places = members;
         } else {

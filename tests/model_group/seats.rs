@@ -149,6 +149,9 @@ impl Step<'_> {
             Input::Message { link, .. } => !self.w.wires.iter().any(|wire| wire.link == *link && wire.seat_has),
             _ => false,
         };
+        if let Input::Persisted(upto) = &input {
+            self.w.seats[seat].keeping.retain(|(index, _)| index > upto);
+        }
         let Some(reign) = &mut self.w.seats[seat].reign else { return };
         let (result, outputs) = reign.change(|reign| {
             let result = reign.handle(now, input);

@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) kind: ProtocolKind,
     pub(crate) phase: u32,
     voters: Vec<ProviderId>,
+    /// Who is told how it ends.
+    hearers: Vec<ProviderId>,
     ballots: BTreeMap<ProviderId, (Vote, Option<Vote>)>,
     default: Vote,
     until: Option<Instant>,
@@ -85,7 +87,8 @@ impl Step<'_> {
         let known = self.w.seats[seat].tallies.iter().find(|tally| tally.place == place);
         let is_new = known.is_none_or(|known| (known.protocol, known.phase) != (open.protocol, open.phase));
         if is_new {
-            let before = known.cloned();
+            // Who ends it when nobody is there any more tells nobody.
+            let before = known.cloned().filter(|known| !self.is_deserted(seat, known));
             if let Some(before) = &before {
                 let same = before.protocol == open.protocol && open.phase == before.phase + 1;
                 self.check(Property::S3, same);
@@ -97,8 +100,9 @@ impl Step<'_> {
                 let removes = open.kind.removes();
                 removes && open.proposal.leaving.iter().any(|leave| leave.provider == *one)
             };
-            let voters = members.into_iter().chain(open.proposal.joining.iter().copied());
-            let voters: Vec<ProviderId> = voters.filter(|one| !gone(one)).collect();
+            let hearers: Vec<ProviderId> =
+                members.into_iter().chain(open.proposal.joining.iter().copied()).collect();
+            let voters: Vec<ProviderId> = hearers.iter().copied().filter(|one| !gone(one)).collect();
             let limit = Duration::from_secs(u64::from(open.time_limit));
             let now = self.w.seats[seat].now;
             let default = before.as_ref().map_or(open.default_vote, Tally::next_default);
@@ -113,6 +117,7 @@ impl Step<'_> {
                 kind: open.kind,
                 phase: open.phase,
                 voters,
+                hearers,
                 ballots: BTreeMap::new(),
                 default,
                 until: (!limit.is_zero()).then(|| now.saturating_add(limit)),
@@ -153,6 +158,10 @@ impl Step<'_> {
         let verdict = if approved { Verdict::Approved } else { Verdict::Rejected };
         self.judge(seat, &tally, verdict);
         self.check(Property::S3, tally.phase == outcome.phases);
+    }
+
+    pub(crate) fn is_deserted(&self, seat: usize, tally: &Tally) -> bool {
+        tally.hearers.iter().all(|one| self.is_gone(seat, tally.place, *one))
     }
 
     /// Whether that is what the votes come to.

@@ -123,8 +123,9 @@ pub(crate) struct Wire {
     /// Whether each end still has it.
     pub(crate) person_has: bool,
     pub(crate) seat_has: bool,
-    /// Whether the coordinator knows whose it is.
+    /// Whether the coordinator knows whose it is, and of which groups that has a provider.
     pub(crate) entered: bool,
+    pub(crate) holds: u8,
     pub(crate) broken: bool,
 }
 
