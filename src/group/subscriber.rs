@@ -2,7 +2,7 @@
 
 use super::attributes::Attributes;
 use super::ids::{DissolveReason, ErrorCode, Subscription};
-use super::message::{Message, Notice, Report, Signal, Snapshot, Subscribe};
+use super::message::{Message, Notice, Signal, Snapshot, Standing, Subscribe};
 use super::name::{GroupId, GroupName, ProtocolId, RequestId, Sequence, StateValue, Token, ViewId};
 use crate::error::{Error, Misuse, Violation};
 use crate::frame::Extensions;
@@ -141,7 +141,7 @@ impl Subscriber {
 
     /// What it tells another coordinator; `None` before it has a token, or after.
     #[must_use]
-    pub fn report(&self) -> Option<Report> {
+    pub fn standing(&self) -> Option<Standing> {
         let token = self.token.filter(|_| self.state == State::Active)?;
         let snapshot = Snapshot {
             group: self.known,
@@ -152,8 +152,8 @@ impl Subscriber {
             members: Vec::new(),
             last: ProtocolId(0),
         };
-        let (provider, subscription, extensions) = (None, self.subscription, Extensions::NONE);
-        Some(Report { token, provider, subscription, snapshot, recent: Vec::new(), open: None, extensions })
+        let (provider, subscription) = (None, self.subscription);
+        Some(Standing { token, provider, subscription, snapshot, recent: Vec::new(), open: None })
     }
 
     /// Everything that our caller can do wrong; nothing changes.

@@ -4,7 +4,7 @@ use super::{Coordinator, Credentials, Due, Event, Output, Process, reign};
 use crate::error::Error;
 use crate::frame::Extensions;
 use crate::group::ids::{Announcement as Flags, DissolveReason, LeaveReason};
-use crate::group::message::{Enter, Message, Ping, Welcome};
+use crate::group::message::{Enter, Message, Ping, Query, Welcome};
 use crate::group::name::{GroupId, Token};
 use crate::machine::LinkId;
 use alloc::collections::BTreeSet;
@@ -36,6 +36,7 @@ impl Coordinator {
             admitted: false,
             entered: false,
             reports,
+            reported: reports == 0,
             tokens: BTreeSet::new(),
             ping_interval: Duration::from_millis(u64::from(ping_interval_ms)),
             pong_limit: Duration::from_millis(u64::from(pong_limit_ms)),
@@ -60,7 +61,11 @@ impl Coordinator {
             return self.turn_away(link, DissolveReason::STOPPED);
         }
         match self.state {
-            // Its reports come now, and it is welcome when they all have.
+            // It is welcome once everybody has said what they know.
+            reign::State::Recovering if has_reports => {
+                let epoch = self.config.epoch;
+                self.send(link, Message::Query(Query { epoch, extensions: Extensions::NONE }));
+            }
             reign::State::Recovering => {}
             // It was waited for, and is out of its groups.
             _ if has_reports => self.turn_away(link, DissolveReason::FENCED),

@@ -82,8 +82,10 @@ struct Process {
     admitted: bool,
     /// Whether it was told so.
     entered: bool,
-    /// How many reports of its are still to come.
+    /// How many tokens it has from before this reign.
     reports: u32,
+    /// Whether it has said all that it knows of them.
+    reported: bool,
     tokens: BTreeSet<u32>,
     ping_interval: Duration,
     pong_limit: Duration,

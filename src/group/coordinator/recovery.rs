@@ -8,7 +8,9 @@ use super::{Coordinator, Event, Group, Joiner, Member};
 use crate::error::Error;
 use crate::frame::Extensions;
 use crate::group::ids::{DissolveReason, LeaveReason, Phases, Subscription};
-use crate::group::message::{Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, View};
+use crate::group::message::{
+    Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, Standing, View,
+};
 use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, Sequence, Token};
 use crate::group::proposal::Leave;
 use crate::machine::LinkId;
@@ -20,7 +22,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Recovery {
     records: BTreeMap<GroupId, GroupRecord>,
-    reports: Vec<(LinkId, Report)>,
+    reports: Vec<(LinkId, Standing)>,
 }
 
 /// What is known of a group, put together.
@@ -53,14 +55,16 @@ impl Coordinator {
     pub(super) fn report(&mut self, link: LinkId, report: Report) -> Result<(), Error> {
         let most = self.config.limits.tokens;
         let Some(process) = self.clients.get_mut(&link) else { return Ok(()) };
+        let Report { remaining, standing, .. } = report;
+        process.reported = remaining == 0;
+        let Some(standing) = standing else { return Ok(()) };
         let is_its =
             |provider: ProviderId| (provider.node, provider.incarnation) == (process.node, process.incarnation);
-        if !report.provider.is_none_or(is_its) {
+        if !standing.provider.is_none_or(is_its) {
             return Err(self.violated(link, "a report of its own provider", "one of another's"));
         }
-        process.reports = process.reports.saturating_sub(1);
         match &mut self.recovery {
-            Some(recovery) if recovery.reports.len() < most => recovery.reports.push((link, report)),
+            Some(recovery) if recovery.reports.len() < most => recovery.reports.push((link, *standing)),
             _ => return Err(self.violated(link, "fewer reports than there may be tokens", "one more")),
         }
         Ok(())
@@ -75,7 +79,7 @@ impl Coordinator {
         // Who has not said all that it had to say was too slow.
         let (ready, slow): (Vec<LinkId>, Vec<LinkId>) = {
             let admitted = self.clients.iter().filter(|(_, process)| process.admitted);
-            let (ready, slow): (Vec<_>, Vec<_>) = admitted.partition(|(_, process)| process.reports == 0);
+            let (ready, slow): (Vec<_>, Vec<_>) = admitted.partition(|(_, process)| process.reported);
             let links = |list: Vec<(&LinkId, _)>| list.into_iter().map(|(link, _)| *link).collect();
             (links(ready), links(slow))
         };
@@ -85,7 +89,8 @@ impl Coordinator {
         for link in &ready {
             self.welcome(*link);
         }
-        let mut groups: BTreeMap<GroupId, Vec<(LinkId, Report)>> = records.keys().map(|id| (*id, Vec::new())).collect();
+        let mut groups: BTreeMap<GroupId, Vec<(LinkId, Standing)>> =
+            records.keys().map(|id| (*id, Vec::new())).collect();
         for (link, report) in reports.into_iter().filter(|(link, _)| ready.contains(link)) {
             groups.entry(report.snapshot.group).or_default().push((link, report));
         }
@@ -103,7 +108,7 @@ impl Coordinator {
         self.event(Event::Recovered);
     }
 
-    fn restore(&mut self, id: GroupId, record: Option<&GroupRecord>, reports: Vec<(LinkId, Report)>) {
+    fn restore(&mut self, id: GroupId, record: Option<&GroupRecord>, reports: Vec<(LinkId, Standing)>) {
         let Some(merged) = merge(record, &reports) else {
             for (link, report) in reports {
                 self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
@@ -118,7 +123,7 @@ impl Coordinator {
             return;
         }
         // Its number is theirs as long as they are in it.
-        let mut holders: Vec<(LinkId, Report)> = Vec::new();
+        let mut holders: Vec<(LinkId, Standing)> = Vec::new();
         for (link, report) in reports {
             let holder = Holder { link, group: id, provider: report.provider };
             if self.tokens.keep(report.token, holder, self.config.limits.tokens) {
@@ -144,7 +149,7 @@ impl Coordinator {
     }
 
     /// Tells one that is back what it has missed.
-    fn catch_up(&mut self, id: GroupId, link: LinkId, report: &Report, merged: &Merged) {
+    fn catch_up(&mut self, id: GroupId, link: LinkId, report: &Standing, merged: &Merged) {
         let Some(group) = self.groups.get(&id) else { return };
         let (token, snapshot) = (report.token, group.snapshot(id));
         let Some(provider) = report.provider else {
@@ -179,7 +184,7 @@ impl Coordinator {
         }
     }
 
-    fn catch_up_subscriber(&mut self, id: GroupId, link: LinkId, report: &Report, merged: &Merged) {
+    fn catch_up_subscriber(&mut self, id: GroupId, link: LinkId, report: &Standing, merged: &Merged) {
         let (token, wanted, last) = (report.token, report.subscription, report.snapshot.sequence);
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.subscribers.insert(token.index, (token, wanted));
@@ -250,7 +255,7 @@ impl Coordinator {
 }
 
 /// Puts together what is known of a group: of its ends the last, of its phases the highest.
-fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Report)]) -> Option<Merged> {
+fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)]) -> Option<Merged> {
     let snapshots = record.map(|record| &record.snapshot).into_iter();
     let snapshots = snapshots
         .chain(reports.iter().filter(|(_, report)| report.provider.is_some()).map(|(_, report)| &report.snapshot));
@@ -269,7 +274,7 @@ fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Report)]) -> Option<M
 }
 
 /// The group as it goes on.
-fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
+fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
     let Snapshot { sequence, view, attributes, state, members, last, .. } = &merged.snapshot;
     let mut group = Group::new(attributes.clone());
     (group.sequence, group.view, group.value) = (*sequence, *view, state.clone());
@@ -320,7 +325,7 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
 }
 
 /// The protocol that ran, with the votes of its phase that are known.
-fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Report)]) -> Running {
+fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running {
     let mut voters = group.voters(open.kind, &open.proposal);
     for voter in &mut voters {
         let report = holders.iter().find(|(_, report)| report.provider == Some(voter.provider));

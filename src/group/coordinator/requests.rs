@@ -33,9 +33,9 @@ impl Coordinator {
         }
         if !self.clients.get(&link).is_some_and(|process| process.entered) {
             if let Some(process) = self.clients.get_mut(&link) {
-                let is_due = process.admitted && process.reports > 0;
+                let is_due = process.admitted && !process.reported;
                 if let (Message::Report(report), true) = (message, is_due) {
-                    return self.report(link, *report);
+                    return self.report(link, report);
                 }
                 return Err(self.violated(link, "nothing before WELCOME", "a request"));
             }

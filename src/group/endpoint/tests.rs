@@ -186,7 +186,10 @@ impl Network {
 
     fn vote(&mut self, process: usize, request: u32, vote: Vote) {
         let ballot = Ballot { vote, default_vote: None, state: None, message: None };
-        self.say(process, request, ProviderInput::Vote(ballot));
+        let provider = self.processes[process].as_ref().unwrap().process().provider(RequestId(request)).unwrap();
+        let open = provider.open().unwrap();
+        let (protocol, phase) = (open.protocol, open.phase);
+        self.say(process, request, ProviderInput::Vote { protocol, phase, ballot });
     }
 
     /// A process or a coordinator is gone without a word.

@@ -41,7 +41,7 @@ record! {
         pub extensions: Extensions,
     }
 
-    /// A coordinator wants to reign, and asks what the others know.
+    /// A coordinator asks what others know: another coordinator, for it wants to reign; a process, for it does.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct Query {
         /// In which epoch.

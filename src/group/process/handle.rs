@@ -4,7 +4,7 @@ use super::table::Event as TableEvent;
 use super::{Due, End, Event, Input, Output, Part, Process, State, step};
 use crate::error::{Error, Misuse, Violation};
 use crate::frame::Extensions;
-use crate::group::message::{Enter, Message, Plain, Report, Welcome};
+use crate::group::message::{Enter, Message, Plain, Report, Standing, Welcome};
 use crate::group::name::{ProviderId, RequestId, Token};
 use crate::group::provider::{self, Provider};
 use crate::group::subscriber::{self, Subscriber};
@@ -103,15 +103,10 @@ impl Process {
     /// Tells a coordinator who it is, and what it knows.
     fn opened(&mut self, link: LinkId) {
         self.link = Some(link);
+        self.reported = false;
+        self.farewells.clear();
         self.go(TableEvent::Opened);
-        let reports: Vec<Report> = self
-            .parts
-            .values()
-            .filter_map(|part| match part {
-                Part::Provider(provider, _) => provider.report(),
-                Part::Subscriber(subscriber) => subscriber.report(),
-            })
-            .collect();
+        let reports = self.tokens.len();
         let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
         let enter = Enter {
             node: self.config.node,
@@ -119,14 +114,29 @@ impl Process {
             epoch: self.epoch,
             ping_interval_ms: milliseconds(self.config.ping_interval),
             pong_limit_ms: milliseconds(self.config.pong_limit),
-            reports: u32::try_from(reports.len()).unwrap_or(u32::MAX),
+            reports: u32::try_from(reports).unwrap_or(u32::MAX),
             credentials: self.config.credentials.0.clone(),
             extensions: Extensions::NONE,
         };
         self.send(link, Message::Enter(Box::new(enter)));
-        for report in reports {
-            self.send(link, Message::Report(Box::new(report)));
+    }
+
+    /// Says what it knows.
+    fn report(&mut self, link: LinkId) {
+        let standings = self.parts.values().filter_map(|part| match part {
+            Part::Provider(provider, _) => provider.standing(),
+            Part::Subscriber(subscriber) => subscriber.standing(),
+        });
+        let mut standings: Vec<Option<Box<Standing>>> = standings.map(|standing| Some(Box::new(standing))).collect();
+        if standings.is_empty() {
+            standings.push(None);
         }
+        let mut remaining = u32::try_from(standings.len()).unwrap_or(u32::MAX);
+        for standing in standings {
+            remaining = remaining.saturating_sub(1);
+            self.send(link, Message::Report(Report { remaining, standing, extensions: Extensions::NONE }));
+        }
+        self.reported = true;
     }
 
     fn message(&mut self, link: LinkId, message: Message) -> Result<(), Error> {
@@ -151,6 +161,10 @@ impl Process {
                 self.lost();
                 Ok(())
             }
+            Message::Query(query) if self.state == State::Entering && !self.reported && query.epoch >= self.epoch => {
+                self.report(link);
+                Ok(())
+            }
             Message::Welcome(welcome) if self.state == State::Entering => self.welcomed(link, &welcome),
             message if self.state == State::Inside => self.inside(link, message),
             _ => Err(self.violated(link, "WELCOME", "something else")),
@@ -169,6 +183,10 @@ impl Process {
         self.go(TableEvent::Welcomed);
         self.event(Event::Entered { domain: welcome.domain, epoch: welcome.epoch });
         self.each_provider(|_| provider::Input::Reentered);
+        // Who has gone since it was reported has not been heard.
+        for message in core::mem::take(&mut self.farewells) {
+            self.send(link, message);
+        }
         Ok(())
     }
 
@@ -237,12 +255,15 @@ impl Process {
 
     /// Passes on what a provider or a subscriber wants. Once it is gone it is forgotten.
     fn drain(&mut self, request: RequestId) {
-        let Self { parts, tokens, held, deadlines, outbox, link, state, .. } = self;
+        let Self { parts, tokens, held, deadlines, farewells, outbox, link, state, .. } = self;
         let link = link.filter(|_| *state == State::Inside);
-        let send = |message: Message, outbox: &mut crate::machine::Outbox<Output>| {
-            if let Some(link) = link {
-                outbox.push(Output::Send { link, message });
+        let reported = self.reported && *state == State::Entering;
+        let mut send = |message: Message, outbox: &mut crate::machine::Outbox<Output>| match link {
+            Some(link) => outbox.push(Output::Send { link, message }),
+            None if reported && matches!(message, Message::Goodbye(_) | Message::Unsubscribe(_)) => {
+                farewells.push(message);
             }
+            None => {}
         };
         let gone = match parts.get_mut(&request) {
             Some(Part::Provider(provider, deadline)) => {

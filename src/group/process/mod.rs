@@ -9,6 +9,7 @@ mod types;
 pub use table::{Event as TableEvent, State, TABLE, step};
 pub use types::{Config, End, Event, Input, Output};
 
+use super::message::Message;
 use super::name::{DomainId, Epoch, RequestId, Token};
 use super::provider::Provider;
 use super::subscriber::Subscriber;
@@ -16,6 +17,7 @@ use crate::machine::{LinkId, Outbox};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 /// A process: its link to the coordinator, its place in the domain, and its providers and subscribers, in as many groups
 /// as it likes.
@@ -35,6 +37,9 @@ pub struct Process {
     /// Whose a token is, and which token one has.
     tokens: BTreeMap<Token, RequestId>,
     held: BTreeMap<RequestId, Token>,
+    /// Whether the coordinator that it enters at has heard what it knows, and what is to be said since then.
+    reported: bool,
+    farewells: Vec<Message>,
     deadlines: BTreeSet<(Instant, Due)>,
     outbox: Outbox<Output>,
 }
@@ -67,6 +72,8 @@ impl Process {
             parts: BTreeMap::new(),
             tokens: BTreeMap::new(),
             held: BTreeMap::new(),
+            reported: false,
+            farewells: Vec::new(),
             deadlines: BTreeSet::new(),
             outbox: Outbox::new(),
         }

@@ -9,7 +9,7 @@ use crate::group::ids::{ErrorCode, MessageKind, ProtocolKind, Vote as VoteValue}
 use crate::group::message::{
     Acknowledge, Ballot, Deactivated, Ended, Message, Open, Outcome, Past, Phase, Propose, Signal, Snapshot, Vote,
 };
-use crate::group::name::{GroupId, Sequence, Token};
+use crate::group::name::{GroupId, ProtocolId, Sequence, Token};
 use crate::limits::GroupLimits;
 use crate::machine::{Machine, trace_transition};
 use crate::time::Instant;
@@ -34,7 +34,7 @@ impl Machine for Provider {
         self.now = now;
         match input {
             Input::Message(message) => return self.message(message),
-            Input::Vote(ballot) => self.vote(ballot),
+            Input::Vote { ballot, .. } => self.vote(ballot),
             Input::Propose { request, voting, view, wish } => {
                 if let Some(token) = self.token {
                     self.proposed.push_back(request);
@@ -95,8 +95,11 @@ impl Provider {
         match input {
             Input::Timeout => Ok(()),
             _ if self.state == State::Gone => wrong_state,
-            Input::Vote(_) if self.state != State::Voting => wrong_state,
-            Input::Vote(ballot) => check_ballot(ballot),
+            Input::Vote { .. } if self.state != State::Voting => wrong_state,
+            Input::Vote { protocol, phase, .. } if !self.runs(*protocol, *phase) => {
+                Err(Misuse::Argument { what: "phase", reason: "the one that runs" })
+            }
+            Input::Vote { ballot, .. } => check_ballot(ballot),
             Input::Propose { .. } if self.state != State::Member => wrong_state,
             Input::Propose { .. } if self.proposed.len() >= MOST_PROPOSED => {
                 Err(Misuse::Argument { what: "wish", reason: "fewer that are not answered" })
@@ -106,6 +109,10 @@ impl Provider {
             Input::Goodbye | Input::Acknowledge if self.token.is_none() => wrong_state,
             _ => Ok(()),
         }
+    }
+
+    fn runs(&self, protocol: ProtocolId, phase: u32) -> bool {
+        self.open.as_ref().is_some_and(|open| (open.protocol, open.phase) == (protocol, phase))
     }
 
     fn message(&mut self, message: Message) -> Result<(), Error> {
