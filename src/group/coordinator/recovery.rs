@@ -160,7 +160,8 @@ impl Coordinator {
         let joins = |past: &Past| past.ended.proposal.joining.contains(&provider);
         if !report.snapshot.members.contains(&provider) {
             // What was before its join was never its business.
-            next = merged.recent.values().find(|past| joins(past)).map_or(next, |past| past.ended.protocol);
+            let join = merged.recent.values().find(|past| joins(past));
+            next = join.map_or(ProtocolId(u64::MAX), |past| past.ended.protocol);
         }
         let is_whole = |past: &Past| past.ended.protocol == merged.snapshot.last;
         for past in merged.recent.range(next..).map(|(_, past)| past) {
