@@ -117,18 +117,18 @@ pub(crate) fn setups() -> Vec<Setup> {
     let reject = |attributes: &mut Attributes| attributes.default_vote = Vote::REJECT;
     let two = Place { members: vec![0, 1], ..place.clone() };
     let watched = Place { watchers: vec![3], ..two.clone() };
-    let joined = Place {
-        attributes: group("kitchen", voted),
-        members: vec![0, 1],
-        joiners: vec![2],
-        ..place.clone()
-    };
+    let joined = Place { attributes: group("kitchen", voted), members: vec![0, 1], joiners: vec![2], ..place.clone() };
     let state = wish(0, Ask::State("soup"), Phases::N, 0);
     let calm = Setup { says: vec![YES, YES, YES], small: false, ..base.clone() };
     let lost = Setup { seats: 2, budget: Budget { crashes: 1, ..small }, ..calm.clone() };
     vec![
         base.clone(),
-        Setup { name: "the same, and two of three die", budget: Budget { kills: 2, ..small }, small: false, ..base.clone() },
+        Setup {
+            name: "the same, and two of three die",
+            budget: Budget { kills: 2, ..small },
+            small: false,
+            ..base.clone()
+        },
         Setup {
             name: "somebody never votes",
             says: vec![MORE, MUTE, NO],
@@ -154,7 +154,11 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "two want something",
-            wishes: vec![wish(0, Ask::State("soup"), Phases::N, 0), wish(1, Ask::Message, Phases::ONE, 0), wish(2, Ask::Version(2), Phases::N, 0)],
+            wishes: vec![
+                wish(0, Ask::State("soup"), Phases::N, 0),
+                wish(1, Ask::Message, Phases::ONE, 0),
+                wish(2, Ask::Version(2), Phases::N, 0),
+            ],
             budget: Budget { kills: 0, ..small },
             ..calm.clone()
         },
@@ -168,7 +172,12 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "two join, one after the other",
-            places: vec![Place { attributes: group("kitchen", voted), members: vec![0], joiners: vec![1, 2], watchers: vec![] }],
+            places: vec![Place {
+                attributes: group("kitchen", voted),
+                members: vec![0],
+                joiners: vec![1, 2],
+                watchers: vec![],
+            }],
             wishes: vec![state],
             budget: Budget { kills: 1, ..small },
             ..calm.clone()
@@ -236,7 +245,9 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup { name: "a coordinator is lost", says: vec![YES, MORE, NO], ..lost.clone() },
         Setup {
             name: "a coordinator and a provider are lost",
-            people: 2, places: vec![two.clone()], says: vec![YES, MORE],
+            people: 2,
+            places: vec![two.clone()],
+            says: vec![YES, MORE],
             budget: Budget { crashes: 1, kills: 1, ..small },
             ..lost.clone()
         },
@@ -260,13 +271,15 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "two believe that they reign",
-            people: 2, places: vec![two.clone()],
+            people: 2,
+            places: vec![two.clone()],
             budget: Budget { splits: 1, ..small },
             ..lost.clone()
         },
         Setup {
             name: "outcomes are kept by another one",
-            people: 2, places: vec![two.clone()],
+            people: 2,
+            places: vec![two.clone()],
             durability: Durability::Replicated(1),
             budget: Budget { crashes: 1, kills: 1, ..small },
             says: vec![NO, YES],
@@ -274,7 +287,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "outcomes are kept, and two believe that they reign",
-            people: 2, places: vec![two.clone()],
+            people: 2,
+            places: vec![two.clone()],
             durability: Durability::Replicated(1),
             budget: Budget { splits: 1, ..small },
             ..lost.clone()
@@ -282,15 +296,12 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup {
             name: "outcomes are kept by more than half",
             seats: 3,
-            people: 2, places: vec![two.clone()],
+            people: 2,
+            places: vec![two.clone()],
             durability: Durability::Quorum,
             budget: Budget { crashes: 1, ..small },
             ..lost.clone()
         },
-        Setup {
-            name: "a larger domain is met",
-            budget: Budget { merges: 1, ..small },
-            ..calm.clone()
-        },
+        Setup { name: "a larger domain is met", budget: Budget { merges: 1, ..small }, ..calm.clone() },
     ]
 }

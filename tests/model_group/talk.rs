@@ -12,8 +12,8 @@ use handover::group::process::{self, Process};
 use handover::group::proposal::{Expulsion, Voting, Wish as Proposed};
 use handover::group::replica::{self, Replica};
 use handover::group::{
-    CoordinatorId, DomainId, Epoch, ProviderId, ProviderMessage, RequestId, StateValue, Subscription, Vote, coordinator,
-    provider,
+    CoordinatorId, DomainId, Epoch, ProviderId, ProviderMessage, RequestId, StateValue, Subscription, Vote,
+    coordinator, provider,
 };
 use handover::machine::Machine;
 use handover::time::Instant;
@@ -232,9 +232,10 @@ impl Talk {
                     let says = self.setup.says.get(at).copied().unwrap_or_default();
                     actions.extend((0..says.len()).map(|say| Action::Vote(at, number, say)));
                 }
-                if w.diaries.iter().any(|diary| {
-                    (diary.person, diary.place) == (at, number) && diary.deactivating && !diary.gone
-                }) {
+                if w.diaries
+                    .iter()
+                    .any(|diary| (diary.person, diary.place) == (at, number) && diary.deactivating && !diary.gone)
+                {
                     actions.push(Action::Deactivated(at, number, true));
                 }
             }

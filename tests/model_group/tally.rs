@@ -100,8 +100,7 @@ impl Step<'_> {
                 let removes = open.kind.removes();
                 removes && open.proposal.leaving.iter().any(|leave| leave.provider == *one)
             };
-            let hearers: Vec<ProviderId> =
-                members.into_iter().chain(open.proposal.joining.iter().copied()).collect();
+            let hearers: Vec<ProviderId> = members.into_iter().chain(open.proposal.joining.iter().copied()).collect();
             let voters: Vec<ProviderId> = hearers.iter().copied().filter(|one| !gone(one)).collect();
             let limit = Duration::from_secs(u64::from(open.time_limit));
             let now = self.w.seats[seat].now;

@@ -259,7 +259,14 @@ impl World {
             let diaries: Vec<String> = diaries
                 .map(|diary| {
                     let provider = process.provider(super::glue::join_of(diary.place));
-                    let state = provider.map(|one| (one.state(), one.view().0, one.members().iter().map(|member| member.node).collect::<Vec<_>>(), one.sequence().0));
+                    let state = provider.map(|one| {
+                        (
+                            one.state(),
+                            one.view().0,
+                            one.members().iter().map(|member| member.node).collect::<Vec<_>>(),
+                            one.sequence().0,
+                        )
+                    });
                     let last = diary.ends.iter().map(|(protocol, hash, _)| (protocol.0, hash % 97)).collect::<Vec<_>>();
                     format!("{state:?} ends {last:?} open {:?}", diary.open)
                 })
