@@ -364,6 +364,8 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
         time_limit: open.time_limit,
         proposal: open.proposal.clone(),
         voters: Vec::new(),
+        waiting: BTreeMap::new(),
+        rejected: false,
         default_vote: open.default_vote,
         summary: open.summary,
         deadline: None,
@@ -373,6 +375,7 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
     };
     running.next_phase();
     running.voters = voters;
+    running.await_votes();
     let gone = |provider: &ProviderId| !holders.iter().any(|(_, report)| report.provider == Some(*provider));
     running.deactivating.retain(|target| !gone(target));
     running
