@@ -173,7 +173,8 @@ impl Coordinator {
         let joins = |past: &Past| past.ended.proposal.joining.contains(&provider);
         if !report.snapshot.members.contains(&provider) {
             // What was before its join was never its business.
-            next = merged.recent.values().find(|past| joins(past)).map_or(next, |past| past.ended.protocol);
+            let join = merged.recent.values().find(|past| joins(past));
+            next = join.map_or(ProtocolId(u64::MAX), |past| past.ended.protocol);
         }
         let is_whole = |past: &Past| past.ended.protocol == merged.snapshot.last;
         for past in merged.recent.range(next..).map(|(_, past)| past) {
@@ -204,7 +205,9 @@ impl Coordinator {
         let (state, members) = (group.value.clone(), group.snapshot(id).members);
         // Unless it is sure that nothing is missing it hears everything once more.
         let wants_all = wanted.contains(Subscription::MEMBERSHIP);
-        let is_sure = merged.recent.values().next().is_some_and(|oldest| oldest.ended.sequence <= last);
+        // What it was told last may have been lost with who told it.
+        let mut known = merged.recent.values().map(|past| past.ended.sequence);
+        let is_sure = known.next().is_some_and(|oldest| oldest <= last && known.next_back().unwrap_or(oldest) >= last);
         let mut missed = merged.recent.values().filter(|past| past.ended.sequence > last).peekable();
         let notices: Vec<Notice> = if is_sure && (!wants_all || missed.peek().is_none()) {
             missed.filter_map(|past| notice(id, token, wanted, past)).collect()
@@ -273,7 +276,10 @@ fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)]) -> Option
     let snapshots = snapshots
         .chain(reports.iter().filter(|(_, report)| report.provider.is_some()).map(|(_, report)| &report.snapshot));
     let mut snapshot = snapshots.clone().max_by_key(|snapshot| (snapshot.last, snapshot.sequence))?.clone();
-    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).max().unwrap_or_default();
+    // A subscriber may know of more than anybody who has voted: what it is told next must be news to it.
+    let heard = reports.iter().filter(|(_, report)| report.provider.is_none());
+    let heard = heard.map(|(_, report)| Sequence(report.snapshot.sequence.0.saturating_add(1)));
+    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).chain(heard).max().unwrap_or_default();
     let pasts = record.into_iter().flat_map(|record| &record.recent);
     let pasts = pasts.chain(reports.iter().flat_map(|(_, report)| &report.recent));
     let recent: BTreeMap<ProtocolId, Past> = pasts
@@ -316,6 +322,8 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
             group.admitted.push(joiner);
         }
         group.running = Some(reopen(&group, open, holders));
+        // The next one has another number.
+        group.last_protocol = open.protocol;
     }
     // Those that wait to join, and have not been turned down without knowing it.
     for (_, report) in holders {
@@ -356,6 +364,8 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
         time_limit: open.time_limit,
         proposal: open.proposal.clone(),
         voters: Vec::new(),
+        waiting: BTreeMap::new(),
+        rejected: false,
         default_vote: open.default_vote,
         summary: open.summary,
         deadline: None,
@@ -365,6 +375,7 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
     };
     running.next_phase();
     running.voters = voters;
+    running.await_votes();
     let gone = |provider: &ProviderId| !holders.iter().any(|(_, report)| report.provider == Some(*provider));
     running.deactivating.retain(|target| !gone(target));
     running
