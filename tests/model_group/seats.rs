@@ -315,13 +315,8 @@ impl Step<'_> {
     /// A larger domain is met: this one ends.
     pub(crate) fn meet(&mut self, seat: usize) {
         self.reach(Reached::Merged);
-        let other = Proclaim {
-            domain: DomainId(8),
-            epoch: Epoch(1),
-            nodes: 100,
-            lowest_node: 1,
-            extensions: Extensions::NONE,
-        };
+        let other =
+            Proclaim { domain: DomainId(8), epoch: Epoch(1), nodes: 100, lowest_node: 1, extensions: Extensions::NONE };
         self.seat_is_given(seat, Input::Proclaimed(other));
     }
 }

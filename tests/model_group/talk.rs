@@ -12,8 +12,8 @@ use handover::group::process::{self, Process};
 use handover::group::proposal::{Expulsion, Voting, Wish as Proposed};
 use handover::group::replica::{self, Replica};
 use handover::group::{
-    CoordinatorId, DomainId, Epoch, ProviderId, ProviderMessage, RequestId, StateValue, Subscription, Vote, coordinator,
-    provider,
+    CoordinatorId, DomainId, Epoch, ProviderId, ProviderMessage, RequestId, StateValue, Subscription, Vote,
+    coordinator, provider,
 };
 use handover::machine::Machine;
 use handover::time::Instant;
@@ -70,6 +70,8 @@ pub(crate) struct Step<'a> {
     pub(crate) said: VecDeque<(usize, coordinator::Output)>,
     /// A proposal that must collide.
     pub(crate) collides: Option<RequestId>,
+    /// A coordinator goes on from where the one before it was.
+    pub(crate) recovered: bool,
 }
 
 pub(crate) const DOMAIN: DomainId = DomainId(7);
@@ -232,9 +234,10 @@ impl Talk {
                     let says = self.setup.says.get(at).copied().unwrap_or_default();
                     actions.extend((0..says.len()).map(|say| Action::Vote(at, number, say)));
                 }
-                if w.diaries.iter().any(|diary| {
-                    (diary.person, diary.place) == (at, number) && diary.deactivating && !diary.gone
-                }) {
+                if w.diaries
+                    .iter()
+                    .any(|diary| (diary.person, diary.place) == (at, number) && diary.deactivating && !diary.gone)
+                {
                     actions.push(Action::Deactivated(at, number, true));
                 }
             }
@@ -268,7 +271,7 @@ impl Talk {
 
 impl<'a> Step<'a> {
     fn new(talk: &'a Talk, w: World) -> Self {
-        Self { talk, w, said: VecDeque::new(), collides: None }
+        Self { talk, w, said: VecDeque::new(), collides: None, recovered: false }
     }
 }
 
@@ -328,7 +331,8 @@ impl Step<'_> {
 
     fn votes(&mut self, person: usize, place: usize, say: Say) {
         let process = self.w.people[person].process.get();
-        let phase = process.provider(join_of(place)).and_then(provider::Provider::open).map_or(1, |open| open.phase);
+        let open = process.provider(join_of(place)).and_then(provider::Provider::open);
+        let Some((protocol, phase)) = open.map(|open| (open.protocol, open.phase)) else { return };
         let once = if phase > 1 { Vote::APPROVE } else { Vote::CONTINUE };
         let ballot = |vote: Vote| Ballot { vote, default_vote: None, state: None, message: None };
         let ballot = match say {
@@ -339,7 +343,7 @@ impl Step<'_> {
             Say::Default(vote) => Ballot { default_vote: Some(vote), ..ballot(Vote::APPROVE) },
             Say::ContinueDefault(vote) => Ballot { default_vote: Some(vote), ..ballot(once) },
         };
-        self.provider_is_given(person, place, provider::Input::Vote(ballot));
+        self.provider_is_given(person, place, provider::Input::Vote { protocol, phase, ballot });
     }
 
     fn take(&mut self, action: Action) {

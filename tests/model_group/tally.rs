@@ -95,13 +95,12 @@ impl Step<'_> {
                 self.judge(seat, before, Verdict::Continued);
                 self.reach(Reached::SecondPhase);
             }
-            let members = self.members(seat, place);
+            let members = self.w.seats[seat].places[place].clone();
             let gone = |one: &ProviderId| {
                 let removes = open.kind.removes();
                 removes && open.proposal.leaving.iter().any(|leave| leave.provider == *one)
             };
-            let hearers: Vec<ProviderId> =
-                members.into_iter().chain(open.proposal.joining.iter().copied()).collect();
+            let hearers: Vec<ProviderId> = members.into_iter().chain(open.proposal.joining.iter().copied()).collect();
             let voters: Vec<ProviderId> = hearers.iter().copied().filter(|one| !gone(one)).collect();
             let limit = Duration::from_secs(u64::from(open.time_limit));
             let now = self.w.seats[seat].now;
