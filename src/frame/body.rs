@@ -73,6 +73,10 @@ impl<'a> Body<'a> {
         DecodeError::invalid(self.message, field, reason, got)
     }
 
+    pub(crate) fn unsupported(&self, field: &'static str, reason: &'static str, got: u64) -> DecodeError {
+        DecodeError::unsupported(self.message, field, reason, got)
+    }
+
     /// What is left must be extensions.
     pub(crate) fn extensions(mut self) -> Result<Extensions, DecodeError> {
         self.take_extensions()

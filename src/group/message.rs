@@ -20,7 +20,7 @@ use bytes::Bytes;
 macro_rules! messages {
     ($(#[$doc:meta])* pub enum Message { $($(#[$variant_doc:meta])* $variant:ident($ty:ty) = $kind:ident,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[non_exhaustive]
         pub enum Message {
@@ -32,6 +32,16 @@ macro_rules! messages {
                 /// Its body.
                 body: Bytes,
             },
+        }
+
+        impl core::fmt::Debug for Message {
+            /// A body that is not known is the application's: only its size is shown.
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                match self {
+                    $(Self::$variant(message) => f.debug_tuple(stringify!($variant)).field(message).finish(),)+
+                    Self::Unknown { kind, body } => write!(f, "Unknown {{ {kind:?}, {} bytes }}", body.len()),
+                }
+            }
         }
 
         impl Native for Message {
