@@ -24,6 +24,7 @@ macro_rules! integers {
 }
 
 impl<'a> Body<'a> {
+    #[inline]
     pub(crate) fn new(message: &'static str, whole: &'a Bytes) -> Self {
         Self { message, whole, rest: whole }
     }
@@ -82,7 +83,12 @@ impl<'a> Body<'a> {
         self.take_extensions()
     }
 
+    #[inline]
     pub(crate) fn take_extensions(&mut self) -> Result<Extensions, DecodeError> {
+        // Mostly there are none.
+        if self.rest.is_empty() {
+            return Ok(Extensions::NONE);
+        }
         let rest = core::mem::take(&mut self.rest);
         Extensions::parse(self.message, self.whole, rest, &[])
     }

@@ -12,7 +12,7 @@ pub use standby::{Entry, Fenced, Grant, GroupRecord, Proclaim, Query, Reign, Rep
 
 use super::ids::MessageKind;
 use crate::error::{DecodeError, EncodeError};
-use crate::frame::{Body, FrameFlags, Native, Protocol, Value};
+use crate::frame::{Body, FrameFlags, Native, Protocol, Value, write_frame};
 use crate::wire::Writer;
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -47,6 +47,7 @@ macro_rules! messages {
         impl Native for Message {
             const PROTOCOL: Protocol = Protocol::GROUP;
 
+            #[inline]
             fn kind(&self) -> u8 {
                 match self {
                     $(Self::$variant(_) => MessageKind::$kind.0,)+
@@ -54,6 +55,27 @@ macro_rules! messages {
                 }
             }
 
+            /// Asks once which message it is.
+            #[inline]
+            fn write_frame(&self, dst: &mut [u8]) -> Option<usize> {
+                match self {
+                    $(Self::$variant(message) => {
+                        message.check("", "").ok()?;
+                        let size = message.encoded_len();
+                        write_frame(dst, Protocol::GROUP, MessageKind::$kind.0, FrameFlags::empty(), size, |writer| {
+                            message.write(writer);
+                        })
+                    })+
+                    Self::Unknown { kind, body } => {
+                        self.check().ok()?;
+                        write_frame(dst, Protocol::GROUP, kind.0, FrameFlags::empty(), body.len(), |writer| {
+                            writer.put(body);
+                        })
+                    }
+                }
+            }
+
+            #[inline]
             fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => stringify!($variant),)+
@@ -61,6 +83,7 @@ macro_rules! messages {
                 }
             }
 
+            #[inline]
             fn parse(kind: u8, flags: FrameFlags, whole: &Bytes) -> Result<Self, DecodeError> {
                 Ok(match MessageKind(kind) {
                     $(MessageKind::$kind => {
@@ -74,6 +97,7 @@ macro_rules! messages {
                 })
             }
 
+            #[inline]
             fn body_len(&self) -> usize {
                 match self {
                     $(Self::$variant(message) => message.encoded_len(),)+
@@ -81,6 +105,7 @@ macro_rules! messages {
                 }
             }
 
+            #[inline]
             fn check(&self) -> Result<(), EncodeError> {
                 match self {
                     $(Self::$variant(message) => message.check(stringify!($variant), "body"),)+
@@ -91,6 +116,7 @@ macro_rules! messages {
                 }
             }
 
+            #[inline]
             fn write_body(&self, writer: &mut Writer<'_>) {
                 match self {
                     $(Self::$variant(message) => message.write(writer),)+
