@@ -6,8 +6,8 @@ use super::hello::Settled;
 use super::link::{Config, Event, Input, Link, Output as LinkOutput, State};
 use super::message::Native;
 use super::stream::FrameStream;
-use crate::error::{DecodeError, EncodeError, Error, Limit, Misuse, to_u64};
-use crate::machine::Machine;
+use crate::error::{DecodeError, EncodeError, EndpointError, Error, Limit, Misuse, to_u64};
+use crate::machine::{LinkId, Machine};
 use crate::time::Instant;
 use crate::wire::{Encode, Framer};
 use alloc::collections::VecDeque;
@@ -38,6 +38,17 @@ pub enum ConnectionError {
     /// Something cannot be put on the wire. Nothing was sent.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+}
+
+impl ConnectionError {
+    /// The same, of one of the links of an endpoint.
+    pub(crate) fn on(self, link: LinkId) -> EndpointError {
+        match self {
+            Self::Link(error) => EndpointError::Machine(error),
+            Self::Decode(error) => EndpointError::Decode { link, error },
+            Self::Encode(error) => EndpointError::Encode { link, error },
+        }
+    }
 }
 
 /// A [`Link`] with its bytes: what has come goes in, what is to be written comes out. It serves every protocol on it.

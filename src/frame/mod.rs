@@ -16,6 +16,7 @@ mod extension;
 mod header;
 mod hello;
 pub mod link;
+mod links;
 mod message;
 mod stream;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use close::{Close, CloseReason};
 pub use extension::{Extension, ExtensionType, Extensions};
 pub use header::{Frame, FrameFlags, Header, Protocol};
 pub use hello::{Capabilities, Hello, Identity, LongIdentity, Offer, Settled, Spoken, VersionRange};
+pub(crate) use links::{Effect, Links};
 pub(crate) use message::write_frame;
 pub use message::{Framed, Native};
 pub use stream::FrameStream;

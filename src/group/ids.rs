@@ -62,7 +62,7 @@ codes! {
         REPLICATE = 0xc0;
         /// It is kept.
         REPLICATED = 0xc1;
-        /// A coordinator wants to reign, and asks what the others know.
+        /// A coordinator asks what others know.
         QUERY = 0xc2;
         /// It may, and that is what is known.
         GRANT = 0xc3;

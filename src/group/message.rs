@@ -6,8 +6,8 @@ mod process;
 mod standby;
 
 pub use coordinator::{Accepted, Announcement, DelayedError, Dissolved, Ended, Notice, Phase, Redirect, View, Welcome};
-pub use parts::{Ballot, Open, Outcome, Past, Report, Snapshot};
-pub use process::{Acknowledge, Deactivated, Enter, Join, Ping, Plain, Propose, Signal, Subscribe, Vote};
+pub use parts::{Ballot, Open, Outcome, Past, Snapshot, Standing};
+pub use process::{Acknowledge, Deactivated, Enter, Join, Ping, Plain, Propose, Report, Signal, Subscribe, Vote};
 pub use standby::{Entry, Fenced, Grant, GroupRecord, Proclaim, Query, Reign, Replicate, Replicated};
 
 use super::ids::MessageKind;
@@ -155,7 +155,7 @@ messages! {
         /// It wants the whole of a group.
         Resynchronise(Signal) = RESYNCHRONISE,
         /// What it knows of a group.
-        Report(Box<Report>) = REPORT,
+        Report(Report) = REPORT,
         /// A process is in the domain.
         Welcome(Welcome) = WELCOME,
         /// A request is accepted.
@@ -184,7 +184,7 @@ messages! {
         Replicate(Box<Replicate>) = REPLICATE,
         /// It is kept.
         Replicated(Replicated) = REPLICATED,
-        /// A coordinator wants to reign.
+        /// A coordinator wants to know what others know.
         Query(Query) = QUERY,
         /// It may.
         Grant(Box<Grant>) = GRANT,

@@ -7,11 +7,14 @@
 
 mod attributes;
 pub mod coordinator;
+pub mod endpoint;
 mod ids;
 pub mod message;
 mod name;
+pub mod process;
 pub mod proposal;
 pub mod provider;
+pub mod replica;
 pub mod subscriber;
 
 pub use attributes::{AttributeError, Attributes};

@@ -1,13 +1,15 @@
 //! A subscriber of a group (spec/group.md 4.5).
 
+use super::attributes::Attributes;
 use super::ids::{DissolveReason, ErrorCode, Subscription};
-use super::message::{Message, Notice, Signal, Subscribe};
-use super::name::{GroupName, RequestId, Sequence, Token};
+use super::message::{Message, Notice, Signal, Snapshot, Standing, Subscribe};
+use super::name::{GroupId, GroupName, ProtocolId, RequestId, Sequence, StateValue, Token, ViewId};
 use crate::error::{Error, Misuse, Violation};
 use crate::frame::Extensions;
 use crate::limits::GroupLimits;
 use crate::machine::{Machine, Outbox, trace_transition};
 use crate::time::Instant;
+use alloc::vec::Vec;
 
 crate::transition_table! {
     /// The transitions of [`Subscriber`].
@@ -103,7 +105,11 @@ pub enum Departure {
 #[doc(alias = "ha_gs_subscribe")]
 pub struct Subscriber {
     request: RequestId,
+    group: GroupName,
+    subscription: Subscription,
     state: State,
+    /// The group's number.
+    known: GroupId,
     token: Option<Token>,
     sequence: Option<Sequence>,
     outbox: Outbox<Output>,
@@ -115,8 +121,10 @@ impl Subscriber {
     pub fn new(group: GroupName, subscription: Subscription, request: RequestId) -> Self {
         let mut outbox = Outbox::new();
         let extensions = Extensions::NONE;
-        outbox.push(Output::Send(Message::Subscribe(Subscribe { request, group, subscription, extensions })));
-        Self { request, state: State::Requested, token: None, sequence: None, outbox }
+        let subscribe = Subscribe { request, group: group.clone(), subscription, extensions };
+        outbox.push(Output::Send(Message::Subscribe(subscribe)));
+        let (state, known) = (State::Requested, GroupId(0));
+        Self { request, group, subscription, state, known, token: None, sequence: None, outbox }
     }
 
     /// Its number for the coordinator, once it has one.
@@ -131,10 +139,38 @@ impl Subscriber {
         self.request
     }
 
+    /// What it tells another coordinator; `None` before it has a token, or after.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let token = self.token.filter(|_| self.state == State::Active)?;
+        let snapshot = Snapshot {
+            group: self.known,
+            sequence: self.sequence.unwrap_or_default(),
+            view: ViewId(0),
+            attributes: Attributes::new(self.group.clone()),
+            state: StateValue::default(),
+            members: Vec::new(),
+            last: ProtocolId(0),
+        };
+        let (provider, subscription) = (None, self.subscription);
+        Some(Standing { token, provider, subscription, snapshot, recent: Vec::new(), open: None })
+    }
+
+    /// Everything that our caller can do wrong; nothing changes.
+    pub(in crate::group) const fn validate(&self, input: &Input) -> Result<(), Misuse> {
+        let wrong_state = Err(Misuse::WrongState { state: self.state.name(), input: input.name() });
+        match (input, self.state) {
+            (Input::Timeout, _) => Ok(()),
+            (_, State::Gone) | (Input::Unsubscribe, State::Requested) => wrong_state,
+            _ => Ok(()),
+        }
+    }
+
     fn message(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Accepted(accepted) if self.state == State::Requested => {
                 self.token = Some(accepted.token);
+                self.known = accepted.group;
                 self.go(TableEvent::Accepted);
                 self.event(Event::Accepted(accepted.token));
             }
@@ -194,11 +230,9 @@ impl Machine for Subscriber {
 
     fn handle(&mut self, _now: Instant, input: Input) -> Result<(), Error> {
         self.outbox.check_room(GroupLimits::DEFAULT.outputs)?;
-        let wrong_state = Misuse::WrongState { state: self.state.name(), input: input.name() };
+        self.validate(&input)?;
         match input {
-            Input::Timeout => return Ok(()),
-            _ if self.state == State::Gone => return Err(wrong_state.into()),
-            Input::Unsubscribe if self.state != State::Active => return Err(wrong_state.into()),
+            Input::Timeout => {}
             Input::Message(message) => return self.message(message),
             Input::Unsubscribe => {
                 if let Some(token) = self.token {

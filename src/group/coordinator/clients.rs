@@ -1,10 +1,10 @@
 //! Processes: how they enter, whether they are there, and how they fail (spec/group.md 5.2).
 
-use super::{Coordinator, Credentials, Due, Event, Output, Process, reign};
+use super::{Coordinator, Credentials, Due, Event, Process, reign};
 use crate::error::Error;
 use crate::frame::Extensions;
 use crate::group::ids::{Announcement as Flags, DissolveReason, LeaveReason};
-use crate::group::message::{Enter, Message, Ping, Welcome};
+use crate::group::message::{Enter, Message, Ping, Query, Welcome};
 use crate::group::name::{GroupId, Token};
 use crate::machine::LinkId;
 use alloc::collections::BTreeSet;
@@ -26,7 +26,7 @@ impl Coordinator {
         if is_known || is_gone || is_full {
             let reason = if is_full { DissolveReason::STOPPED } else { DissolveReason::FENCED };
             self.tell_dissolved(link, None, reason);
-            self.outbox.push(Output::Close(link));
+            self.close_link(link);
             return Ok(());
         }
         let process = Process {
@@ -36,6 +36,7 @@ impl Coordinator {
             admitted: false,
             entered: false,
             reports,
+            reported: reports == 0,
             tokens: BTreeSet::new(),
             ping_interval: Duration::from_millis(u64::from(ping_interval_ms)),
             pong_limit: Duration::from_millis(u64::from(pong_limit_ms)),
@@ -60,7 +61,11 @@ impl Coordinator {
             return self.turn_away(link, DissolveReason::STOPPED);
         }
         match self.state {
-            // Its reports come now, and it is welcome when they all have.
+            // It is welcome once everybody has said what they know.
+            reign::State::Recovering if has_reports => {
+                let epoch = self.config.epoch;
+                self.send(link, Message::Query(Query { epoch, extensions: Extensions::NONE }));
+            }
             reign::State::Recovering => {}
             // It was waited for, and is out of its groups.
             _ if has_reports => self.turn_away(link, DissolveReason::FENCED),
@@ -71,7 +76,7 @@ impl Coordinator {
     pub(super) fn turn_away(&mut self, link: LinkId, reason: DissolveReason) {
         self.clients.remove(&link);
         self.tell_dissolved(link, None, reason);
-        self.outbox.push(Output::Close(link));
+        self.close_link(link);
     }
 
     pub(super) fn welcome(&mut self, link: LinkId) {
@@ -138,7 +143,7 @@ impl Coordinator {
             self.clients.iter().filter(|(_, process)| process.node == node).map(|(link, _)| *link).collect();
         for link in links {
             self.tell_dissolved(link, None, DissolveReason::FENCED);
-            self.outbox.push(Output::Close(link));
+            self.close_link(link);
             self.bar(link);
             self.fail(link, LeaveReason::HOST_FAILURE);
         }

@@ -8,8 +8,10 @@ use super::{Coordinator, Event, Group, Joiner, Member};
 use crate::error::Error;
 use crate::frame::Extensions;
 use crate::group::ids::{DissolveReason, LeaveReason, Phases, Subscription};
-use crate::group::message::{Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, View};
-use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, Sequence, Token};
+use crate::group::message::{
+    Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, Standing, View,
+};
+use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, RequestId, Sequence, Token};
 use crate::group::proposal::Leave;
 use crate::machine::LinkId;
 use alloc::boxed::Box;
@@ -20,7 +22,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Recovery {
     records: BTreeMap<GroupId, GroupRecord>,
-    reports: Vec<(LinkId, Report)>,
+    reports: Vec<(LinkId, Standing)>,
 }
 
 /// What is known of a group, put together.
@@ -53,14 +55,16 @@ impl Coordinator {
     pub(super) fn report(&mut self, link: LinkId, report: Report) -> Result<(), Error> {
         let most = self.config.limits.tokens;
         let Some(process) = self.clients.get_mut(&link) else { return Ok(()) };
+        let Report { remaining, standing, .. } = report;
+        process.reported = remaining == 0;
+        let Some(standing) = standing else { return Ok(()) };
         let is_its =
             |provider: ProviderId| (provider.node, provider.incarnation) == (process.node, process.incarnation);
-        if !report.provider.is_none_or(is_its) {
+        if !standing.provider.is_none_or(is_its) {
             return Err(self.violated(link, "a report of its own provider", "one of another's"));
         }
-        process.reports = process.reports.saturating_sub(1);
         match &mut self.recovery {
-            Some(recovery) if recovery.reports.len() < most => recovery.reports.push((link, report)),
+            Some(recovery) if recovery.reports.len() < most => recovery.reports.push((link, *standing)),
             _ => return Err(self.violated(link, "fewer reports than there may be tokens", "one more")),
         }
         Ok(())
@@ -75,7 +79,7 @@ impl Coordinator {
         // Who has not said all that it had to say was too slow.
         let (ready, slow): (Vec<LinkId>, Vec<LinkId>) = {
             let admitted = self.clients.iter().filter(|(_, process)| process.admitted);
-            let (ready, slow): (Vec<_>, Vec<_>) = admitted.partition(|(_, process)| process.reports == 0);
+            let (ready, slow): (Vec<_>, Vec<_>) = admitted.partition(|(_, process)| process.reported);
             let links = |list: Vec<(&LinkId, _)>| list.into_iter().map(|(link, _)| *link).collect();
             (links(ready), links(slow))
         };
@@ -85,25 +89,38 @@ impl Coordinator {
         for link in &ready {
             self.welcome(*link);
         }
-        let mut groups: BTreeMap<GroupId, Vec<(LinkId, Report)>> = records.keys().map(|id| (*id, Vec::new())).collect();
+        // Who was turned down without knowing it may have a number that is another's by now.
+        let mut newest: BTreeMap<u32, u32> = BTreeMap::new();
+        for (_, report) in reports.iter().filter(|(link, _)| ready.contains(link)) {
+            let generation = newest.entry(report.token.index).or_default();
+            *generation = report.token.generation.max(*generation);
+        }
+        let mut groups: BTreeMap<GroupId, Vec<(LinkId, Standing)>> =
+            records.keys().map(|id| (*id, Vec::new())).collect();
         for (link, report) in reports.into_iter().filter(|(link, _)| ready.contains(link)) {
             groups.entry(report.snapshot.group).or_default().push((link, report));
         }
         self.last_group = groups.keys().map(|id| id.0).max().unwrap_or_default();
         // The newer of two groups of one name is the one that is.
         for (id, reports) in groups.into_iter().rev() {
-            self.restore(id, records.get(&id), reports);
+            self.restore(id, records.get(&id), reports, &newest);
         }
         self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in restored {
-            self.cast_out(id);
+            self.cast_out_of(id);
             self.ready.insert(id);
         }
         self.event(Event::Recovered);
     }
 
-    fn restore(&mut self, id: GroupId, record: Option<&GroupRecord>, reports: Vec<(LinkId, Report)>) {
+    fn restore(
+        &mut self,
+        id: GroupId,
+        record: Option<&GroupRecord>,
+        reports: Vec<(LinkId, Standing)>,
+        newest: &BTreeMap<u32, u32>,
+    ) {
         let Some(merged) = merge(record, &reports) else {
             for (link, report) in reports {
                 self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
@@ -118,10 +135,11 @@ impl Coordinator {
             return;
         }
         // Its number is theirs as long as they are in it.
-        let mut holders: Vec<(LinkId, Report)> = Vec::new();
+        let mut holders: Vec<(LinkId, Standing)> = Vec::new();
         for (link, report) in reports {
             let holder = Holder { link, group: id, provider: report.provider };
-            if self.tokens.keep(report.token, holder, self.config.limits.tokens) {
+            let is_newest = newest.get(&report.token.index) == Some(&report.token.generation);
+            if is_newest && self.tokens.keep(report.token, holder, self.config.limits.tokens) {
                 if let Some(process) = self.clients.get_mut(&link) {
                     process.tokens.insert(report.token.index);
                 }
@@ -144,7 +162,7 @@ impl Coordinator {
     }
 
     /// Tells one that is back what it has missed.
-    fn catch_up(&mut self, id: GroupId, link: LinkId, report: &Report, merged: &Merged) {
+    fn catch_up(&mut self, id: GroupId, link: LinkId, report: &Standing, merged: &Merged) {
         let Some(group) = self.groups.get(&id) else { return };
         let (token, snapshot) = (report.token, group.snapshot(id));
         let Some(provider) = report.provider else {
@@ -155,7 +173,8 @@ impl Coordinator {
         let joins = |past: &Past| past.ended.proposal.joining.contains(&provider);
         if !report.snapshot.members.contains(&provider) {
             // What was before its join was never its business.
-            next = merged.recent.values().find(|past| joins(past)).map_or(next, |past| past.ended.protocol);
+            let join = merged.recent.values().find(|past| joins(past));
+            next = join.map_or(ProtocolId(u64::MAX), |past| past.ended.protocol);
         }
         let is_whole = |past: &Past| past.ended.protocol == merged.snapshot.last;
         for past in merged.recent.range(next..).map(|(_, past)| past) {
@@ -179,14 +198,16 @@ impl Coordinator {
         }
     }
 
-    fn catch_up_subscriber(&mut self, id: GroupId, link: LinkId, report: &Report, merged: &Merged) {
+    fn catch_up_subscriber(&mut self, id: GroupId, link: LinkId, report: &Standing, merged: &Merged) {
         let (token, wanted, last) = (report.token, report.subscription, report.snapshot.sequence);
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.subscribers.insert(token.index, (token, wanted));
         let (state, members) = (group.value.clone(), group.snapshot(id).members);
         // Unless it is sure that nothing is missing it hears everything once more.
         let wants_all = wanted.contains(Subscription::MEMBERSHIP);
-        let is_sure = merged.recent.values().next().is_some_and(|oldest| oldest.ended.sequence <= last);
+        // What it was told last may have been lost with who told it.
+        let mut known = merged.recent.values().map(|past| past.ended.sequence);
+        let is_sure = known.next().is_some_and(|oldest| oldest <= last && known.next_back().unwrap_or(oldest) >= last);
         let mut missed = merged.recent.values().filter(|past| past.ended.sequence > last).peekable();
         let notices: Vec<Notice> = if is_sure && (!wants_all || missed.peek().is_none()) {
             missed.filter_map(|past| notice(id, token, wanted, past)).collect()
@@ -250,12 +271,15 @@ impl Coordinator {
 }
 
 /// Puts together what is known of a group: of its ends the last, of its phases the highest.
-fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Report)]) -> Option<Merged> {
+fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)]) -> Option<Merged> {
     let snapshots = record.map(|record| &record.snapshot).into_iter();
     let snapshots = snapshots
         .chain(reports.iter().filter(|(_, report)| report.provider.is_some()).map(|(_, report)| &report.snapshot));
     let mut snapshot = snapshots.clone().max_by_key(|snapshot| (snapshot.last, snapshot.sequence))?.clone();
-    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).max().unwrap_or_default();
+    // A subscriber may know of more than anybody who has voted: what it is told next must be news to it.
+    let heard = reports.iter().filter(|(_, report)| report.provider.is_none());
+    let heard = heard.map(|(_, report)| Sequence(report.snapshot.sequence.0.saturating_add(1)));
+    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).chain(heard).max().unwrap_or_default();
     let pasts = record.into_iter().flat_map(|record| &record.recent);
     let pasts = pasts.chain(reports.iter().flat_map(|(_, report)| &report.recent));
     let recent: BTreeMap<ProtocolId, Past> = pasts
@@ -269,7 +293,7 @@ fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Report)]) -> Option<M
 }
 
 /// The group as it goes on.
-fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
+fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
     let Snapshot { sequence, view, attributes, state, members, last, .. } = &merged.snapshot;
     let mut group = Group::new(attributes.clone());
     (group.sequence, group.view, group.value) = (*sequence, *view, state.clone());
@@ -291,11 +315,15 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
             let joiner = Joiner {
                 provider: *provider,
                 token: token(*provider).unwrap_or(NOBODY),
-                failed: token(*provider).is_none(),
+                request: RequestId(0),
+                attributes: Box::new(attributes.clone()),
+                failed: token(*provider).is_none().then_some(LeaveReason::PROVIDER_FAILURE),
             };
             group.admitted.push(joiner);
         }
         group.running = Some(reopen(&group, open, holders));
+        // The next one has another number.
+        group.last_protocol = open.protocol;
     }
     // Those that wait to join, and have not been turned down without knowing it.
     for (_, report) in holders {
@@ -303,7 +331,9 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
         let was_in = report.snapshot.members.contains(&provider);
         let was_decided = merged.recent.values().any(|past| past.ended.proposal.joining.contains(&provider));
         if !was_in && !was_decided && !group.providers().any(|other| other == provider) {
-            group.joining.push_back(Joiner { provider, token: report.token, failed: false });
+            let (token, request) = (report.token, RequestId(0));
+            let attributes = Box::new(report.snapshot.attributes.clone());
+            group.joining.push_back(Joiner { provider, token, request, attributes, failed: None });
         }
     }
     let goes = |provider: ProviderId| {
@@ -318,7 +348,7 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Report)]) -> Group {
 }
 
 /// The protocol that ran, with the votes of its phase that are known.
-fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Report)]) -> Running {
+fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running {
     let mut voters = group.voters(open.kind, &open.proposal);
     for voter in &mut voters {
         let report = holders.iter().find(|(_, report)| report.provider == Some(voter.provider));

@@ -1,6 +1,6 @@
 //! What messages tell of groups and protocols (spec/group.md 2.3).
 
-use crate::frame::{Extensions, record};
+use crate::frame::record;
 use crate::group::attributes::Attributes;
 use crate::group::ids::{ProtocolKind, Subscription, Summary, Vote as VoteValue};
 use crate::group::name::{GroupId, ProtocolId, ProviderId, ProviderMessage, Sequence, StateValue, Token, ViewId};
@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 record! {
     /// What a process knows of a group that it was in, or subscribed to, under the coordinator before this one.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-    pub struct Report {
+    pub struct Standing {
         /// Its token.
         pub token: Token,
         /// Which provider it is; none: a subscriber.
@@ -24,8 +24,6 @@ record! {
         pub recent: Vec<Past>,
         /// The protocol that runs, as far as it knows.
         pub open: Option<Open>,
-        /// What else is said.
-        pub extensions: Extensions,
     }
 
     /// A group as it is.

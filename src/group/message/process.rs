@@ -1,11 +1,12 @@
 //! What processes send (spec/group.md 2.4).
 
-use super::parts::Ballot;
+use super::parts::{Ballot, Standing};
 use crate::frame::{Extensions, record};
 use crate::group::attributes::Attributes;
 use crate::group::ids::Subscription;
 use crate::group::name::{Epoch, GroupName, ProtocolId, RequestId, Sequence, Token, ViewId};
 use crate::group::proposal::{Voting, Wish};
+use alloc::boxed::Box;
 use bytes::Bytes;
 
 record! {
@@ -24,10 +25,21 @@ record! {
         /// How long its answer may take, in ms.
         #[doc(alias = "gs_responsiveness_response_time_limit")]
         pub pong_limit_ms: u32,
-        /// How many reports come next, one for each of its tokens.
+        /// How many tokens it has from the coordinator before this one: each is to be reported.
         pub reports: u32,
         /// What it is known by. Not shown by `Debug`.
         pub credentials: Bytes,
+        /// What else is said.
+        pub extensions: Extensions,
+    }
+
+    /// An answer to [`Query`](super::Query), one for each token, and one at least.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    pub struct Report {
+        /// How many more of this come.
+        pub remaining: u32,
+        /// What it knows of a group.
+        pub standing: Option<Box<Standing>>,
         /// What else is said.
         pub extensions: Extensions,
     }

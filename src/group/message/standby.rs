@@ -35,11 +35,13 @@ record! {
         pub epoch: Epoch,
         /// Up to here; 0: none.
         pub index: u64,
+        /// Which [`Reign`] this answers; 0: none.
+        pub beat: u64,
         /// What else is said.
         pub extensions: Extensions,
     }
 
-    /// A coordinator wants to reign, and asks what the others know.
+    /// A coordinator asks what others know: another coordinator, for it wants to reign; a process, for it does.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct Query {
         /// In which epoch.
@@ -75,6 +77,8 @@ record! {
     pub struct Reign {
         /// In which epoch.
         pub epoch: Epoch,
+        /// How often it has said so, with this; 0: not counted.
+        pub beat: u64,
         /// Where processes find it.
         pub address: Text,
         /// What else is said.

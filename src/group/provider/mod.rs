@@ -9,7 +9,7 @@ pub use types::{Config, Departure, Event, Input, Output};
 
 use super::attributes::Attributes;
 use super::ids::Subscription;
-use super::message::{Join, Message, Open, Past, Report, Snapshot};
+use super::message::{Join, Message, Open, Past, Snapshot, Standing};
 use super::name::{GroupId, ProtocolId, ProviderId, RequestId, Sequence, StateValue, Token, ViewId};
 use crate::frame::Extensions;
 use crate::limits::GroupLimits;
@@ -35,6 +35,10 @@ pub struct Provider {
     recent: VecDeque<Past>,
     /// Requests that were not answered, and have not begun.
     proposed: VecDeque<RequestId>,
+    /// The last protocol that it has proposed and that has begun.
+    begun: ProtocolId,
+    /// How many of its requests went to the coordinator before this one.
+    doubtful: usize,
     /// Something was missed, and the whole is awaited.
     missed: bool,
     /// The same, from a coordinator that has taken over.
@@ -89,6 +93,8 @@ impl Provider {
             open: None,
             recent: VecDeque::new(),
             proposed: VecDeque::new(),
+            begun: ProtocolId(0),
+            doubtful: 0,
             missed: false,
             reentered: false,
             deactivating: false,
@@ -147,14 +153,14 @@ impl Provider {
 
     /// What it tells another coordinator; `None` before it has a token, or after.
     #[must_use]
-    pub fn report(&self) -> Option<Report> {
+    pub fn standing(&self) -> Option<Standing> {
         let token = self.token.filter(|_| self.state != State::Gone)?;
         let Known { group, sequence, view, attributes, state, members, last } = self.known.clone();
         let snapshot = Snapshot { group, sequence, view, attributes, state, members, last };
         let provider = Some(self.config.provider);
         let (recent, open) = (self.recent.iter().cloned().collect(), self.open.clone());
-        let (subscription, extensions) = (Subscription::empty(), Extensions::NONE);
-        Some(Report { token, provider, subscription, snapshot, recent, open, extensions })
+        let subscription = Subscription::empty();
+        Some(Standing { token, provider, subscription, snapshot, recent, open })
     }
 
     const fn limit() -> usize {

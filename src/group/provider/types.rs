@@ -4,7 +4,7 @@ use crate::frame::Text;
 use crate::group::attributes::Attributes;
 use crate::group::ids::{Announcement as Flags, DissolveReason, ErrorCode, MessageKind};
 use crate::group::message::{Ballot, Ended, Message, Open, Snapshot};
-use crate::group::name::{ProviderId, RequestId, Token, ViewId};
+use crate::group::name::{ProtocolId, ProviderId, RequestId, Token, ViewId};
 use crate::group::proposal::{Expulsion, Voting, Wish};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -29,8 +29,15 @@ pub struct Config {
 pub enum Input {
     /// A message for it has come: one with its token, or an answer to a request of its.
     Message(Message),
-    /// Its vote.
-    Vote(Ballot),
+    /// Its vote. One for a phase that is over changes nothing: the answer may have crossed the end of it.
+    Vote {
+        /// In which protocol.
+        protocol: ProtocolId,
+        /// In which phase.
+        phase: u32,
+        /// What it says.
+        ballot: Ballot,
+    },
     /// Propose something.
     Propose {
         /// A number that no other request of the process has.
@@ -50,7 +57,7 @@ pub enum Input {
     Goodbye,
     /// The link to the coordinator is lost, and with it the group.
     Lost,
-    /// Another coordinator reigns, and has been told [what is known](super::Provider::report).
+    /// Another coordinator reigns, and has been told [what is known](super::Provider::standing).
     Reentered,
     /// The instant of [`poll_timeout`](crate::machine::Machine::poll_timeout) has come.
     Timeout,
@@ -60,7 +67,7 @@ impl Input {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Message(_) => "Message",
-            Self::Vote(_) => "Vote",
+            Self::Vote { .. } => "Vote",
             Self::Propose { .. } => "Propose",
             Self::Deactivated(_) => "Deactivated",
             Self::Acknowledge => "Acknowledge",

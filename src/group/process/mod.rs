@@ -1,0 +1,105 @@
+//! A process with its providers and subscribers (spec/group.md 4.7).
+
+mod handle;
+mod table;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use table::{Event as TableEvent, State, TABLE, step};
+pub use types::{Config, End, Event, Input, Output};
+
+use super::message::Message;
+use super::name::{DomainId, Epoch, RequestId, Token};
+use super::provider::Provider;
+use super::subscriber::Subscriber;
+use crate::machine::{LinkId, Outbox};
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// A process: its link to the coordinator, its place in the domain, and its providers and subscribers, in as many groups
+/// as it likes.
+///
+/// They outlive the link: a coordinator that takes over is told what they know, and they go on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "ha_gs_init")]
+pub struct Process {
+    config: Config,
+    state: State,
+    now: Instant,
+    link: Option<LinkId>,
+    domain: Option<DomainId>,
+    /// The highest reign that it was in.
+    epoch: Epoch,
+    parts: BTreeMap<RequestId, Part>,
+    /// Whose a token is, and which token one has.
+    tokens: BTreeMap<Token, RequestId>,
+    held: BTreeMap<RequestId, Token>,
+    /// Whether the coordinator that it enters at has heard what it knows, and what is to be said since then.
+    reported: bool,
+    farewells: Vec<Message>,
+    deadlines: BTreeSet<(Instant, Due)>,
+    outbox: Outbox<Output>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    Provider(Box<Provider>, Option<Instant>),
+    Subscriber(Subscriber),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Due {
+    /// A coordinator is to be found by then.
+    Reenter,
+    /// One of its providers.
+    Provider(RequestId),
+}
+
+impl Process {
+    /// A process without a link.
+    #[must_use]
+    pub const fn new(config: Config) -> Self {
+        Self {
+            config,
+            state: State::Outside,
+            now: Instant::ZERO,
+            link: None,
+            domain: None,
+            epoch: Epoch(0),
+            parts: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            held: BTreeMap::new(),
+            reported: false,
+            farewells: Vec::new(),
+            deadlines: BTreeSet::new(),
+            outbox: Outbox::new(),
+        }
+    }
+
+    /// One of its providers; `None` once it is gone.
+    #[must_use]
+    pub fn provider(&self, request: RequestId) -> Option<&Provider> {
+        match self.parts.get(&request)? {
+            Part::Provider(provider, _) => Some(provider),
+            Part::Subscriber(_) => None,
+        }
+    }
+
+    /// One of its subscribers; `None` once it is gone.
+    #[must_use]
+    pub fn subscriber(&self, request: RequestId) -> Option<&Subscriber> {
+        match self.parts.get(&request)? {
+            Part::Subscriber(subscriber) => Some(subscriber),
+            Part::Provider(..) => None,
+        }
+    }
+
+    /// The highest reign that it was in.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+}

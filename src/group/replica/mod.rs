@@ -1,0 +1,167 @@
+//! Coordinators among each other: who reigns, and what the others keep (spec/group.md 6.2).
+
+mod handle;
+mod reign;
+mod table;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use table::{Event as TableEvent, State, TABLE, step};
+pub use types::{Config, Event, Input, Item, Memory, Output};
+
+use super::coordinator::Durability;
+use super::message::{Entry, GroupRecord};
+use super::name::{CoordinatorId, Epoch, GroupId};
+use crate::frame::Text;
+use crate::machine::{LinkId, Outbox};
+use crate::time::Instant;
+use alloc::collections::{BTreeMap, VecDeque};
+
+/// One of the coordinators of a domain. At most one reigns at a time; it has the others keep each outcome before anybody
+/// is told, and who takes over asks enough of them to know every outcome that anybody may have been told.
+///
+/// How many that are, [`Durability`] says:
+///
+/// | | keep an outcome, beside who reigns | asked before a reign, the new one among them |
+/// |---|---|---|
+/// | `Survivors` | 0 | 1 |
+/// | `Replicated(k)` of n | k | n - k |
+/// | `Quorum` of n | n / 2 (and who reigns has stored it) | n / 2 + 1 |
+///
+/// Whether who reigns is still there is the caller's to find out, and it may be wrong. Then the old reign is over as soon
+/// as it hears of the new one; with `Quorum` it was over before the new one began.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Replica {
+    config: Config,
+    state: State,
+    now: Instant,
+    links: BTreeMap<CoordinatorId, Other>,
+    /// The highest epoch that it has agreed to, its own or another's.
+    promised: Epoch,
+    /// When it has last heard of who reigns.
+    heard: Option<Instant>,
+    /// When it has asked the others itself.
+    asked_at: Instant,
+    leader: Option<(Epoch, Text)>,
+    records: BTreeMap<GroupId, GroupRecord>,
+    /// The last outcome of this epoch that has come, and the last that is stored.
+    last: u64,
+    stored: u64,
+    kept: u64,
+    /// What is to be done once something is stored.
+    storing: VecDeque<(u64, Then)>,
+    last_number: u64,
+    /// The beat that was sent last, and when each of the last few was.
+    beats: VecDeque<(u64, Instant)>,
+    deadline: Option<Instant>,
+    outbox: Outbox<Output>,
+}
+
+/// Another coordinator with a link.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Other {
+    link: LinkId,
+    /// What it has kept of this reign.
+    kept: u64,
+    /// When what it has answered last was sent.
+    answered: Option<Instant>,
+    /// Whether it has agreed to this candidacy, and has said all that it knows.
+    granted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Then {
+    /// Ask the others.
+    Ask(Epoch),
+    /// Agree.
+    Grant(CoordinatorId, Epoch),
+    /// Say that it is kept.
+    Confirm(Epoch, u64),
+    /// Count it.
+    Count(Epoch, u64),
+    /// Nothing.
+    Nothing,
+}
+
+impl Replica {
+    /// One that has no links, and knows what it knew before.
+    #[must_use]
+    pub fn new(config: Config, memory: Memory, now: Instant) -> Self {
+        let records = memory.records.into_iter().map(|record| (record.snapshot.group, record)).collect();
+        Self {
+            config,
+            state: State::Following,
+            now,
+            links: BTreeMap::new(),
+            promised: memory.promised,
+            heard: None,
+            asked_at: now,
+            leader: None,
+            records,
+            last: 0,
+            stored: 0,
+            kept: 0,
+            storing: VecDeque::new(),
+            last_number: 0,
+            beats: VecDeque::new(),
+            deadline: None,
+            outbox: Outbox::new(),
+        }
+    }
+
+    /// The highest epoch that it has agreed to.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.promised
+    }
+
+    /// Who reigns, as far as it knows: in which epoch, and where processes find it.
+    #[must_use]
+    pub const fn leader(&self) -> Option<&(Epoch, Text)> {
+        self.leader.as_ref()
+    }
+
+    /// How many others keep an outcome before it is told.
+    fn copies(&self) -> usize {
+        match self.config.durability {
+            Durability::Survivors => 0,
+            Durability::Replicated(copies) => usize::from(copies),
+            Durability::Quorum => usize::from(self.config.coordinators / 2),
+        }
+    }
+
+    /// How many are asked before a reign, this one among them.
+    fn askers(&self) -> usize {
+        match self.config.durability {
+            Durability::Survivors => 1,
+            Durability::Replicated(copies) => usize::from(self.config.coordinators.saturating_sub(copies)).max(1),
+            Durability::Quorum => usize::from(self.config.coordinators / 2).saturating_add(1),
+        }
+    }
+
+    /// Adds an outcome to what is known.
+    fn keep(&mut self, entry: &Entry) {
+        let id = entry.snapshot.group;
+        let record = self
+            .records
+            .entry(id)
+            .or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: alloc::vec::Vec::new() });
+        let known = record.recent.last().map(|past| past.ended.protocol);
+        if known.is_some_and(|known| known >= entry.past.ended.protocol) {
+            return;
+        }
+        record.snapshot = entry.snapshot.clone();
+        record.recent.push(entry.past.clone());
+        if record.recent.len() > self.config.limits.recent.max(1) {
+            record.recent.remove(0);
+        }
+        if self.records.len() > self.config.limits.groups {
+            // Groups that are no more are kept so that nobody brings them back, as long as there is room.
+            let ended = self.records.iter().find(|(_, record)| record.snapshot.members.is_empty());
+            if let Some(id) = ended.map(|(id, _)| *id) {
+                self.records.remove(&id);
+            }
+        }
+    }
+}

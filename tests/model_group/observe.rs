@@ -1,0 +1,477 @@
+//! What is asserted of what the machines do.
+
+use super::glue::place_of;
+use super::talk::{Step, provider_id};
+use super::world::{Diary, Property, Reached};
+use handover::group::coordinator::{self, Durability};
+use handover::group::message::{Ended, Message, Notice, Open};
+use handover::group::process::{End, Event, Input};
+use handover::group::{
+    Attributes, BatchControl, DissolveReason, ErrorCode, GroupId, GroupName, LeaveReason, MessageKind, ProtocolKind,
+    ProviderId, RequestId, StateValue, provider, subscriber,
+};
+use handover::machine::LinkId;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a provider knew before the end that it is told of.
+#[derive(Debug)]
+pub(crate) struct Before {
+    members: Vec<ProviderId>,
+    value: StateValue,
+    attributes: Attributes,
+}
+
+/// What processes are told.
+impl Step<'_> {
+    pub(crate) fn is_uniform(&self) -> bool {
+        self.talk.setup.durability != Durability::Survivors
+    }
+
+    pub(crate) fn before_person(&self, person: usize, input: &Input) -> Option<Before> {
+        let Input::Message { message: Message::Approved(ended) | Message::Rejected(ended), .. } = input else {
+            return None;
+        };
+        let (_, place) = self.owner(person, ended.token)?;
+        let provider = self.w.people[person].process.get().provider(super::glue::join_of(place))?;
+        let (members, attributes) = (provider.members().to_vec(), provider.attributes().clone());
+        Some(Before { members, value: provider.value().clone(), attributes })
+    }
+
+    pub(crate) fn person_hears(&mut self, person: usize, event: Event, before: &Option<Before>) {
+        match event {
+            Event::Entered { epoch, .. } => {
+                let known = &mut self.w.people[person];
+                let is_later = epoch >= known.epoch;
+                known.epoch = epoch;
+                self.check(Property::S11, is_later);
+                for at in 0..self.w.diaries.len() {
+                    if self.w.diaries[at].person == person {
+                        self.w.diaries[at].reopened = true;
+                        self.compare(at);
+                    }
+                }
+            }
+            Event::Provider { request, event } => {
+                let Some(at) = self.diary(person, request, false) else { return };
+                self.check(Property::S12, !self.w.diaries[at].gone);
+                self.provider_hears(at, request, event, before);
+            }
+            Event::Subscriber { request, event } => {
+                let Some(at) = self.diary(person, request, true) else { return };
+                self.check(Property::S12, !self.w.diaries[at].gone);
+                match event {
+                    subscriber::Event::Accepted(token) => self.w.diaries[at].token = Some(token),
+                    subscriber::Event::Notice(notice) => self.subscriber_hears(at, &notice),
+                    subscriber::Event::Gone(departure) => {
+                        if departure == subscriber::Departure::Dissolved(DissolveReason::EMPTY) {
+                            self.reach(Reached::Dissolved);
+                        }
+                        self.w.diaries[at].gone = true;
+                    }
+                    _ => {}
+                }
+            }
+            Event::Ended(end) => {
+                if end == End::Dissolved(DissolveReason::FENCED) {
+                    self.reach(Reached::FencedMember);
+                }
+                self.w.people[person].over = true;
+                let mine = |diary: &&Diary| diary.person == person;
+                let all = self.w.diaries.iter().filter(mine).all(|diary| diary.gone);
+                self.check(Property::S12, all);
+            }
+            _ => {}
+        }
+    }
+
+    fn diary(&self, person: usize, request: RequestId, watches: bool) -> Option<usize> {
+        let place = place_of(request);
+        let mine = |diary: &Diary| (diary.person, diary.place, diary.watches) == (person, place, watches);
+        self.w.diaries.iter().position(mine)
+    }
+
+    fn provider_hears(&mut self, at: usize, request: RequestId, event: provider::Event, before: &Option<Before>) {
+        use provider::{Departure, Event};
+        let person = self.w.diaries[at].person;
+        match event {
+            Event::Accepted(token) => {
+                let report = self.w.people[person].process.get().provider(request).and_then(|one| one.report());
+                let diary = &mut self.w.diaries[at];
+                diary.token = Some(token);
+                diary.group = report.map_or(GroupId(0), |report| report.snapshot.group);
+            }
+            Event::Phase(open) => {
+                self.w.diaries[at].deactivating = false;
+                self.phase_begins(at, &open);
+            }
+            Event::Watch { open, deactivate } => {
+                self.w.diaries[at].deactivating = deactivate.is_some();
+                self.phase_begins(at, &open);
+            }
+            Event::Approved(ended) => self.protocol_ends(at, request, &ended, true, before),
+            Event::Rejected(ended) => self.protocol_ends(at, request, &ended, false, before),
+            Event::Resynchronised(snapshot) => {
+                let reopened = self.w.diaries[at].reopened;
+                self.check(Property::S2, reopened);
+                let diary = &mut self.w.diaries[at];
+                (diary.last, diary.open, diary.deactivating) = (Some(snapshot.last), None, false);
+            }
+            Event::Error { kind, code, .. } => {
+                if code == ErrorCode::COLLIDE {
+                    self.reach(Reached::Collided);
+                }
+                self.check(Property::S14, kind != MessageKind::JOIN || code != ErrorCode::COLLIDE);
+            }
+            Event::Gone(departure) => {
+                match departure {
+                    Departure::Rejected => self.reach(Reached::JoinRejected),
+                    Departure::Dissolved(DissolveReason::FENCED) => self.reach(Reached::FencedMember),
+                    _ => {}
+                }
+                let diary = &mut self.w.diaries[at];
+                (diary.gone, diary.open, diary.deactivating) = (true, None, false);
+                self.check(Property::L4, !matches!(departure, Departure::Lost) || true);
+            }
+            _ => {}
+        }
+    }
+
+    fn phase_begins(&mut self, at: usize, open: &Open) {
+        let diary = &self.w.diaries[at];
+        let (protocol, phase) = (open.protocol, open.phase);
+        let follows = match diary.open {
+            Some((before, last)) if before == protocol => phase == last + 1 || (diary.reopened && phase >= last),
+            Some(_) => false,
+            // Who joins has not been there before.
+            None => diary.last.is_none_or(|last| protocol.0 == last.0 + 1),
+        };
+        self.check(Property::S3, follows);
+        let diary = &mut self.w.diaries[at];
+        (diary.open, diary.reopened) = (Some((protocol, phase)), false);
+    }
+
+    fn protocol_ends(&mut self, at: usize, request: RequestId, ended: &Ended, approved: bool, before: &Option<Before>) {
+        let diary = &self.w.diaries[at];
+        let person = diary.person;
+        let me = provider_id(person, diary.incarnation);
+        let outcome = &ended.outcome;
+        let (protocol, proposal) = (outcome.protocol, &outcome.proposal);
+        let follows = diary.last.is_none_or(|last| protocol.0 == last.0 + 1);
+        let is_mine = diary.open.is_none_or(|(open, _)| open == protocol);
+        self.check(Property::S3, follows && is_mine);
+        self.reach(if approved { Reached::Approved } else { Reached::Rejected });
+        match outcome.kind {
+            ProtocolKind::FAILURE_LEAVE => self.reach(Reached::FailureLeave),
+            ProtocolKind::CAST_OUT => self.reach(Reached::CastOut),
+            ProtocolKind::EXPEL if approved => self.reach(Reached::Expelled),
+            ProtocolKind::SOURCE_STATE_REFLECTION => self.reach(Reached::Reflected),
+            _ => {}
+        }
+        let provider = self.w.people[person].process.get().provider(request);
+        let joins = proposal.joining.contains(&me);
+        let certain = approved || outcome.kind.is_certain();
+        let mut after = None;
+        if let (Some(provider), Some(before)) = (provider, before) {
+            let value = self.talk.setup.mutant.value(provider.value(), ended, approved);
+            let members = provider.members().to_vec();
+            let attributes = provider.attributes().clone();
+            after = Some(hash(&(&members, &value, &attributes, provider.view())));
+            if !(joins && approved) {
+                let left = |one: &ProviderId| certain && proposal.leaving.iter().any(|leave| leave.provider == *one);
+                let expected = before.members.iter().copied().filter(|one| !left(one));
+                let joined = proposal.joining.iter().copied().filter(|_| approved);
+                let is_right = members == expected.chain(joined).collect::<Vec<_>>();
+                let new = proposal.state.clone().filter(|_| approved).unwrap_or_else(|| before.value.clone());
+                let known = proposal.attributes.as_deref().filter(|_| approved).unwrap_or(&before.attributes);
+                let same = value == new && attributes == *known;
+                let whole = proposal.leaving.iter().all(|leave| before.members.contains(&leave.provider));
+                let is_new = proposal.joining.iter().all(|one| !before.members.contains(one));
+                self.check(Property::S6, is_right && same);
+                self.check(Property::S8, (whole || !certain) && is_new);
+            }
+        }
+        let hashed = hash(&(approved, outcome));
+        let diary = &mut self.w.diaries[at];
+        (diary.last, diary.open, diary.deactivating) = (Some(protocol), None, false);
+        diary.ends.push((protocol, hashed, after));
+        if self.is_uniform() {
+            let key = (self.w.diaries[at].group, protocol);
+            let known = *self.w.ends.entry(key).or_insert(hashed);
+            self.check(Property::S1, known == hashed);
+        }
+        self.compare(at);
+    }
+
+    /// Whether everybody who is in the same reign was told the same.
+    fn compare(&mut self, at: usize) {
+        let mine = &self.w.diaries[at];
+        let epoch = self.w.people[mine.person].epoch;
+        let live = |diary: &Diary| {
+            let person = &self.w.people[diary.person];
+            !diary.gone && person.up && !person.over && person.epoch == epoch
+        };
+        if mine.watches || !live(mine) {
+            return;
+        }
+        let others = self.w.diaries.iter().filter(|other| !other.watches && other.group == mine.group && live(other));
+        let mut same = true;
+        let mut attributes = true;
+        let known = |diary: &Diary| {
+            let process = self.w.people[diary.person].process.get();
+            process.provider(super::glue::join_of(diary.place)).map(|provider| provider.attributes())
+        };
+        for other in others {
+            for (protocol, hash, after) in &other.ends {
+                let Some((_, expected, also)) = mine.ends.iter().find(|(one, ..)| one == protocol) else { continue };
+                same &= hash == expected && (after == also || after.is_none() || also.is_none());
+            }
+            if other.last == mine.last && mine.last.is_some() {
+                attributes &= known(other).is_none() || known(mine).is_none() || known(other) == known(mine);
+            }
+        }
+        self.check(Property::S1, same);
+        self.check(Property::S9, attributes);
+    }
+
+    fn subscriber_hears(&mut self, at: usize, notice: &Notice) {
+        self.reach(Reached::Noticed);
+        let diary = &self.w.diaries[at];
+        let is_whole = notice.joined.is_empty() && notice.left.is_empty();
+        if let (Some(members), false) = (&notice.members, is_whole) {
+            let left = |one: &ProviderId| notice.left.iter().any(|leave| leave.provider == *one);
+            let expected = diary.members.iter().copied().filter(|one| !left(one));
+            let expected: Vec<_> = expected.chain(notice.joined.iter().copied()).collect();
+            let known = notice.left.iter().all(|leave| diary.members.contains(&leave.provider));
+            let new = notice.joined.iter().all(|one| !diary.members.contains(one));
+            let same = *members == expected;
+            self.check(Property::S8, known && new);
+            self.check(Property::S2, same);
+        }
+        if let Some(members) = &notice.members {
+            let epoch = self.w.people[self.w.diaries[at].person].epoch;
+            let providers = self.w.diaries.iter().filter(|diary| !diary.watches && !diary.gone);
+            let same = providers.filter(|diary| self.w.people[diary.person].epoch == epoch).all(|diary| {
+                let process = self.w.people[diary.person].process.get();
+                let provider = process.provider(super::glue::join_of(diary.place));
+                let same = |one: &provider::Provider| one.view() != notice.view || one.members() == members;
+                diary.group != notice.group || provider.is_none_or(same)
+            });
+            self.check(Property::S1, same);
+        }
+        let diary = &mut self.w.diaries[at];
+        match &notice.members {
+            Some(members) => diary.members = members.clone(),
+            None => {
+                diary.members.retain(|one| !notice.left.iter().any(|leave| leave.provider == *one));
+                diary.members.extend(notice.joined.iter().copied());
+            }
+        }
+        if let Some(state) = &notice.state {
+            diary.value = Some(hash(state));
+        }
+        diary.group = notice.group;
+    }
+
+    pub(crate) fn value_of(value: &StateValue) -> u64 {
+        hash(value)
+    }
+}
+
+/// What coordinators say and are told.
+impl Step<'_> {
+    fn place(&self, name: &GroupName) -> Option<usize> {
+        self.talk.setup.places.iter().position(|place| place.attributes.name == *name)
+    }
+
+    pub(crate) fn place_of(&self, group: GroupId, _: usize) -> Option<usize> {
+        self.w.names.get(&group).copied()
+    }
+
+    pub(crate) fn members(&self, seat: usize, place: usize) -> Vec<ProviderId> {
+        let name = &self.talk.setup.places[place].attributes.name;
+        let reign = self.w.seats[seat].reign.as_ref();
+        reign.and_then(|reign| reign.get().members(name)).unwrap_or_default()
+    }
+
+    /// Whether a coordinator knows that a provider is not there any more.
+    pub(crate) fn is_gone(&self, seat: usize, place: usize, provider: ProviderId) -> bool {
+        let there = self.w.wires.iter().any(|wire| {
+            let known = wire.seat == seat && wire.seat_has && wire.holds & 1 << place != 0;
+            known && self.identity(wire.person) == provider
+        });
+        !there || self.w.seats[seat].goodbyes.contains(&(place, provider))
+    }
+
+    pub(crate) fn before_seat(&mut self, seat: usize, at: usize, person: usize, message: &Message) {
+        self.count(seat, person, message);
+        match message {
+            Message::Goodbye(signal) => {
+                if let Some((provider, place)) = self.owner(person, signal.token) {
+                    self.w.seats[seat].goodbyes.insert((place, provider));
+                    self.frees(seat, signal.token);
+                }
+            }
+            Message::Unsubscribe(signal) => self.frees(seat, signal.token),
+            Message::Propose(propose) => {
+                let Some((_, place)) = self.owner(person, propose.token) else { return };
+                let known = &self.w.seats[seat];
+                let votes = known.tallies.iter().any(|tally| tally.place == place);
+                if votes || known.keeping.iter().any(|(_, of)| *of == place) {
+                    self.collides = Some(propose.request);
+                }
+            }
+            Message::Report(report) => {
+                let name = &report.snapshot.attributes.name;
+                if let Some(place) = self.place(name) {
+                    self.w.names.insert(report.snapshot.group, place);
+                    if report.provider.is_some() {
+                        self.w.wires[at].holds |= 1 << place;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn frees(&mut self, seat: usize, token: handover::group::Token) {
+        if let Some(held) = &mut self.w.seats[seat].held {
+            held.remove(&token);
+        }
+    }
+
+    pub(crate) fn frees_link(&mut self, seat: usize, link: LinkId) {
+        if let Some(held) = &mut self.w.seats[seat].held {
+            held.retain(|_, of| *of != link);
+        }
+    }
+
+    pub(crate) fn observe_message(&mut self, seat: usize, link: LinkId, message: &Message) {
+        let wire = self.w.wires.iter().find(|wire| wire.link == link && wire.seat == seat);
+        let Some(person) = wire.map(|wire| wire.person) else { return };
+        match message {
+            Message::Accepted(accepted) => {
+                let place = place_of(accepted.request);
+                self.w.names.insert(accepted.group, place);
+                if accepted.request == super::glue::join_of(place) {
+                    let wire = self.w.wires.iter_mut().find(|wire| wire.link == link && wire.seat == seat);
+                    wire.into_iter().for_each(|wire| wire.holds |= 1 << place);
+                }
+                let Some(held) = &mut self.w.seats[seat].held else { return };
+                let index = accepted.token.index;
+                let lowest = (0..).find(|index| !held.keys().any(|token| token.index == *index));
+                let is_lowest = lowest == Some(index);
+                held.insert(accepted.token, link);
+                if accepted.token.generation > 0 {
+                    self.reach(Reached::TokenReused);
+                }
+                self.check(Property::S10, is_lowest);
+            }
+            Message::Dissolved(dissolved) => {
+                if let Some(token) = dissolved.token {
+                    self.frees(seat, token);
+                }
+            }
+            Message::DelayedError(error) => {
+                let refused = [ErrorCode::COLLIDE, ErrorCode::BAD_MEMBER_TOKEN].contains(&error.code);
+                if self.collides == Some(error.request) && refused {
+                    self.collides = None;
+                }
+            }
+            Message::Phase(phase) => self.phase_is_told(seat, person, phase.group, &phase.open),
+            Message::Approved(ended) => self.end_is_said(seat, person, ended, true),
+            Message::Rejected(ended) => self.end_is_said(seat, person, ended, false),
+            _ => {}
+        }
+    }
+
+    fn end_is_said(&mut self, seat: usize, person: usize, ended: &Ended, approved: bool) {
+        let (outcome, proposal) = (&ended.outcome, &ended.outcome.proposal);
+        self.end_is_told(seat, ended.group, outcome, approved);
+        let me = self.identity(person);
+        let leaves = (approved || outcome.kind.is_certain()) && proposal.leaving.iter().any(|one| one.provider == me);
+        if leaves || (!approved && proposal.joining.contains(&me)) {
+            self.frees(seat, ended.token);
+        }
+        let Some(place) = self.place_of(ended.group, seat) else { return };
+        let batch = self.talk.setup.places[place].attributes.batch_control;
+        let one = |many: usize, of: BatchControl| many <= 1 || batch.contains(of);
+        let leaving = if outcome.kind.is_certain() { proposal.leaving.len() } else { 1 };
+        let mixed = !proposal.joining.is_empty() && !proposal.leaving.is_empty();
+        let few = one(proposal.joining.len(), BatchControl::JOINS) && one(leaving, BatchControl::LEAVES);
+        if proposal.joining.len().max(leaving) > 1 {
+            self.reach(Reached::Batch);
+        }
+        self.check(Property::Batches, !mixed && few);
+    }
+
+    pub(crate) fn observe_event(&mut self, seat: usize, event: coordinator::Event) {
+        use coordinator::Event;
+        match event {
+            Event::Entering { link, .. } => {
+                self.seat_is_given(seat, coordinator::Input::Admit { link, allowed: true });
+            }
+            Event::Joined(name, provider) => {
+                let Some(place) = self.place(&name) else { return };
+                if self.is_gone(seat, place, provider) {
+                    self.reach(Reached::JoinerDied);
+                }
+                let members = &mut self.w.seats[seat].places[place];
+                let is_new = !members.contains(&provider);
+                members.push(provider);
+                self.check(Property::S8, is_new);
+            }
+            Event::Left(name, provider, reason) => {
+                let Some(place) = self.place(&name) else { return };
+                let known = &mut self.w.seats[seat];
+                let was = known.places[place].contains(&provider) || known.takes_over;
+                known.places[place].retain(|one| *one != provider);
+                let is_true = self.is_true(seat, place, provider, reason);
+                self.check(Property::S8, was && is_true);
+                self.w.seats[seat].goodbyes.remove(&(place, provider));
+            }
+            Event::Dissolved(name) => {
+                let Some(place) = self.place(&name) else { return };
+                self.w.seats[seat].places[place].clear();
+                self.w.seats[seat].ended.remove(&place);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_true(&mut self, seat: usize, place: usize, provider: ProviderId, reason: LeaveReason) -> bool {
+        let known = &self.w.seats[seat];
+        match reason {
+            LeaveReason::PROVIDER_FAILURE => self.is_gone(seat, place, provider),
+            LeaveReason::HOST_FAILURE => known.downs.contains(&provider),
+            LeaveReason::SAID_GOODBYE => {
+                let said = known.goodbyes.contains(&(place, provider));
+                self.check(Property::S10, said);
+                said
+            }
+            _ => true,
+        }
+    }
+
+    /// What a coordinator knows is what it has said.
+    pub(crate) fn after_seat(&mut self, seat: usize) {
+        let Some(reign) = &self.w.seats[seat].reign else { return };
+        let names: Vec<_> = self.talk.setup.places.iter().map(|place| place.attributes.name.clone()).collect();
+        let members: Vec<_> = names.iter().map(|name| reign.get().members(name).unwrap_or_default()).collect();
+        let tallies = self.w.seats[seat].tallies.clone();
+        let tallies = tallies.into_iter().filter(|tally| !self.is_deserted(seat, tally)).collect();
+        let known = &mut self.w.seats[seat];
+        known.tallies = tallies;
+        if known.takes_over {
+            known.places = members;
+        } else {
+            let same = known.places == members;
+            self.check(Property::S8, same);
+        }
+    }
+}

@@ -1,0 +1,522 @@
+//! The model: where it begins, what can happen, and what it leads to.
+
+use super::configs::{Ask, Say, Setup, Wish};
+use super::glue::{join_of, wish_of};
+use super::model::{Marks, Shared, Told};
+use super::mutants::Mutant;
+use super::world::{Peer, Person, Property, Reached, Seat, World, all};
+use handover::frame::Text;
+use handover::group::coordinator::reign;
+use handover::group::message::Ballot;
+use handover::group::process::{self, Process};
+use handover::group::proposal::{Expulsion, Voting, Wish as Proposed};
+use handover::group::replica::{self, Replica};
+use handover::group::{
+    CoordinatorId, DomainId, Epoch, ProviderId, ProviderMessage, RequestId, StateValue, Subscription, Vote,
+    coordinator, provider,
+};
+use handover::machine::Machine;
+use handover::time::Instant;
+use stateright::Model;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The next word on a link arrives, or the loss of the link is noticed.
+    ToPerson(usize),
+    ToSeat(usize),
+    PersonNotices(usize),
+    SeatNotices(usize),
+    /// The same between coordinators.
+    ToPeer(usize, usize),
+    PeerNotices(usize, usize),
+    /// A coordinator has stored what it wanted to.
+    Stored(usize),
+    /// A process without a link looks for a coordinator.
+    Dial(usize, usize),
+    Join(usize, usize),
+    Watch(usize, usize),
+    Vote(usize, usize, usize),
+    Deactivated(usize, usize, bool),
+    Wish(usize),
+    Goodbye(usize, usize),
+    /// A vote comes once more.
+    Echo(usize),
+    Return(usize),
+    TakeOver(usize),
+    /// A deadline has passed.
+    SeatExpires(usize),
+    ReplicaExpires(usize),
+    Kill(usize),
+    Crash(usize),
+    NodeDown(usize, usize),
+    Break(usize),
+    Meet(usize),
+}
+
+#[derive(Debug)]
+pub(crate) struct Talk {
+    pub(crate) setup: Setup,
+    pub(crate) properties: Marks,
+    pub(crate) reached: Marks,
+}
+
+/// A step of the model: the world, while it is being changed.
+pub(crate) struct Step<'a> {
+    pub(crate) talk: &'a Talk,
+    pub(crate) w: World,
+    /// What coordinators have said and nobody has heard yet.
+    pub(crate) said: VecDeque<(usize, coordinator::Output)>,
+    /// A proposal that must collide.
+    pub(crate) collides: Option<RequestId>,
+}
+
+pub(crate) const DOMAIN: DomainId = DomainId(7);
+/// Never sent.
+pub(crate) const LOCAL_NAME: &str = "only here";
+/// Links of one process are numbered from here.
+pub(crate) const LINKS: u32 = 100;
+/// Most links of a process.
+const MOST_LINKS: u32 = 4;
+
+pub(crate) fn node(person: usize) -> u32 {
+    u32::try_from(person).expect("few") + 1
+}
+
+pub(crate) fn provider_id(person: usize, incarnation: u64) -> ProviderId {
+    ProviderId { node: node(person), instance: 1, incarnation }
+}
+
+fn value(text: &'static str) -> StateValue {
+    StateValue::new(text).expect("a value")
+}
+
+impl Talk {
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self { setup, properties: Marks::default(), reached: Marks::default() }
+    }
+
+    pub(crate) fn process(person: usize, incarnation: u64) -> Process {
+        Process::new(process::Config::new(node(person), incarnation))
+    }
+
+    fn seat(&self, at: usize) -> Seat {
+        let number = |number: usize| u16::try_from(number).expect("few");
+        let mut config = replica::Config::new(CoordinatorId(number(at)), number(self.setup.seats));
+        config.durability = self.setup.durability;
+        config.address = Text::new(format!("seat {at}")).expect("short");
+        config.heartbeat = Duration::from_secs(2);
+        let replica = Replica::new(config, replica::Memory::default(), Instant::ZERO);
+        Seat {
+            replica: Shared::new(replica),
+            reign: None,
+            epoch: Epoch(0),
+            up: true,
+            tries: 2,
+            now: Instant::ZERO,
+            storing: VecDeque::new(),
+            tallies: Vec::new(),
+            goodbyes: BTreeSet::new(),
+            downs: BTreeSet::new(),
+            places: vec![Vec::new(); self.setup.places.len()],
+            held: Some(BTreeMap::new()),
+            keeping: Vec::new(),
+            ended: BTreeMap::new(),
+            takes_over: false,
+        }
+    }
+
+    fn begin(&self) -> World {
+        let person = |at: usize| Person {
+            process: Shared::new(Self::process(at, 1)),
+            incarnation: 1,
+            up: true,
+            over: false,
+            links: 0,
+            epoch: Epoch(0),
+            asked: 0,
+            voted: None,
+        };
+        let seats = 0..self.setup.seats;
+        let pairs = seats.clone().flat_map(|one| seats.clone().map(move |other| (one, other)));
+        let w = World {
+            seats: seats.clone().map(|at| self.seat(at)).collect(),
+            people: (0..self.setup.people).map(person).collect(),
+            wires: Vec::new(),
+            peers: pairs.filter(|(one, other)| one != other).map(|pair| (pair, Peer::default())).collect(),
+            diaries: Vec::new(),
+            ends: BTreeMap::new(),
+            names: BTreeMap::new(),
+            wished: 0,
+            budget: self.setup.budget,
+            refuted: 0,
+        };
+        let mut step = Step::new(self, w);
+        step.begin();
+        step.w
+    }
+
+    fn step(&self, world: &World, action: Action) -> World {
+        let mut step = Step::new(self, world.clone());
+        step.take(action);
+        step.tidy();
+        let mut left = Vec::new();
+        self.duties(&step.w, &mut left);
+        if left.is_empty() {
+            self.deadlines(&step.w, &mut left);
+        }
+        if left.is_empty() {
+            step.at_rest();
+        }
+        step.w
+    }
+
+    /// What happens in any case, some time.
+    pub(crate) fn duties(&self, w: &World, actions: &mut Vec<Action>) {
+        for (at, wire) in w.wires.iter().enumerate() {
+            if wire.person_has && !wire.down.is_empty() {
+                actions.push(Action::ToPerson(at));
+            }
+            if !wire.up.is_empty() {
+                actions.push(Action::ToSeat(at));
+            }
+            if wire.broken && wire.person_has {
+                actions.push(Action::PersonNotices(at));
+            }
+            if wire.broken && wire.seat_has {
+                actions.push(Action::SeatNotices(at));
+            }
+        }
+        for (&(from, to), peer) in &w.peers {
+            if !w.seats[to].up {
+                continue;
+            }
+            if !peer.words.is_empty() {
+                actions.push(Action::ToPeer(from, to));
+            }
+            if peer.cut {
+                actions.push(Action::PeerNotices(from, to));
+            }
+        }
+        for (at, seat) in w.seats.iter().enumerate() {
+            if !seat.storing.is_empty() {
+                actions.push(Action::Stored(at));
+            }
+            if Self::must_take_over(w, at) {
+                actions.push(Action::TakeOver(at));
+            }
+        }
+        for (at, person) in w.people.iter().enumerate().filter(|(_, person)| person.up && !person.over) {
+            let state = person.process.get().state();
+            if state == process::State::Outside && person.links < MOST_LINKS {
+                let reigning = w.seats.iter().enumerate().filter(|(_, seat)| seat.up && seat.reign.is_some());
+                actions.extend(reigning.map(|(seat, _)| Action::Dial(at, seat)));
+            }
+            if state != process::State::Inside {
+                continue;
+            }
+            for (number, place) in self.setup.places.iter().enumerate() {
+                let bit = 1 << number;
+                if person.asked & bit == 0 {
+                    let back = person.incarnation > 1 && place.members.contains(&at);
+                    if place.joiners.contains(&at) || back {
+                        actions.push(Action::Join(at, number));
+                    }
+                }
+                if person.asked & (16 << number) == 0 && place.watchers.contains(&at) {
+                    actions.push(Action::Watch(at, number));
+                }
+                let Some(provider) = person.process.get().provider(join_of(number)) else { continue };
+                if provider.state() == provider::State::Voting {
+                    let says = self.setup.says.get(at).copied().unwrap_or_default();
+                    actions.extend((0..says.len()).map(|say| Action::Vote(at, number, say)));
+                }
+                if w.diaries
+                    .iter()
+                    .any(|diary| (diary.person, diary.place) == (at, number) && diary.deactivating && !diary.gone)
+                {
+                    actions.push(Action::Deactivated(at, number, true));
+                }
+            }
+        }
+    }
+
+    fn must_take_over(w: &World, at: usize) -> bool {
+        let seat = &w.seats[at];
+        let reigns = w.seats.iter().any(|seat| seat.up && seat.replica.get().state() != replica::State::Following);
+        seat.up && seat.tries > 0 && !reigns && seat.replica.get().state() == replica::State::Following
+    }
+
+    /// Deadlines, and whether it is their turn.
+    fn deadlines(&self, w: &World, actions: &mut Vec<Action>) {
+        let reign = |seat: &Seat| seat.reign.as_ref().and_then(|reign| reign.get().poll_timeout());
+        let first = w.seats.iter().filter(|seat| seat.up);
+        let first = first.flat_map(|seat| reign(seat).into_iter().chain(seat.replica.get().poll_timeout())).min();
+        let is_next = |at: Instant| !self.setup.clock || first == Some(at);
+        for (at, seat) in w.seats.iter().enumerate().filter(|(_, seat)| seat.up) {
+            if reign(seat).is_some_and(is_next) {
+                actions.push(Action::SeatExpires(at));
+            }
+            let asks = seat.replica.get().state() == replica::State::Asking;
+            let due = seat.replica.get().poll_timeout();
+            if due.is_some_and(is_next) && (asks || w.budget.replica_expires > 0) {
+                actions.push(Action::ReplicaExpires(at));
+            }
+        }
+    }
+}
+
+impl<'a> Step<'a> {
+    fn new(talk: &'a Talk, w: World) -> Self {
+        Self { talk, w, said: VecDeque::new(), collides: None }
+    }
+}
+
+impl Step<'_> {
+    pub(crate) fn check(&mut self, property: Property, holds: bool) {
+        self.talk.properties.set(property as u32);
+        if !holds {
+            self.w.refuted |= 1 << property as u32;
+        }
+    }
+
+    pub(crate) fn reach(&self, what: Reached) {
+        self.talk.reached.set(what as u32);
+    }
+
+    /// Founds the domain, and lets in who is there when it begins.
+    fn begin(&mut self) {
+        for (one, other) in self.w.peers.keys().copied().collect::<Vec<_>>() {
+            self.connect(one, other);
+        }
+        self.take_over(0);
+        self.settle();
+        for person in 0..self.w.people.len() {
+            self.take(Action::Dial(person, 0));
+            self.settle();
+        }
+        for (number, place) in self.talk.setup.places.iter().enumerate() {
+            for &person in &place.members {
+                self.take(Action::Join(person, number));
+                self.settle();
+            }
+            for &person in &place.watchers {
+                self.take(Action::Watch(person, number));
+                self.settle();
+            }
+        }
+    }
+
+    /// Everything that is under way arrives; who is to vote approves.
+    fn settle(&mut self) {
+        loop {
+            self.tidy();
+            let mut left = Vec::new();
+            self.talk.duties(&self.w, &mut left);
+            let arrives = |action: &&Action| match action {
+                Action::Vote(person, ..) => !self.talk.setup.says[*person].is_empty(),
+                Action::ToPerson(_) | Action::ToSeat(_) | Action::ToPeer(..) | Action::Stored(_) => true,
+                _ => false,
+            };
+            match left.iter().find(arrives) {
+                Some(&Action::Vote(person, place, _)) => self.votes(person, place, Say::Approve),
+                Some(&action) => self.take(action),
+                None => return,
+            }
+        }
+    }
+
+    fn votes(&mut self, person: usize, place: usize, say: Say) {
+        let process = self.w.people[person].process.get();
+        let phase = process.provider(join_of(place)).and_then(provider::Provider::open).map_or(1, |open| open.phase);
+        let once = if phase > 1 { Vote::APPROVE } else { Vote::CONTINUE };
+        let ballot = |vote: Vote| Ballot { vote, default_vote: None, state: None, message: None };
+        let ballot = match say {
+            Say::Approve => ballot(Vote::APPROVE),
+            Say::Reject => ballot(Vote::REJECT),
+            Say::Continue => ballot(once),
+            Say::State(text) => Ballot { state: Some(value(text)), ..ballot(Vote::APPROVE) },
+            Say::Default(vote) => Ballot { default_vote: Some(vote), ..ballot(Vote::APPROVE) },
+            Say::ContinueDefault(vote) => Ballot { default_vote: Some(vote), ..ballot(once) },
+        };
+        self.provider_is_given(person, place, provider::Input::Vote(ballot));
+    }
+
+    fn take(&mut self, action: Action) {
+        match action {
+            Action::ToPerson(at) => self.person_reads(at),
+            Action::ToSeat(at) => self.seat_reads(at),
+            Action::PersonNotices(at) => self.person_notices(at),
+            Action::SeatNotices(at) => self.seat_notices(at),
+            Action::ToPeer(from, to) => self.peer_reads(from, to),
+            Action::PeerNotices(from, to) => self.peer_notices(from, to),
+            Action::Stored(seat) => {
+                let number = self.w.seats[seat].storing.pop_front().expect("something is being stored");
+                self.replica_is_given(seat, replica::Input::Stored(number));
+            }
+            Action::Dial(person, seat) => self.dial(person, seat),
+            Action::Join(person, place) => self.join(person, place),
+            Action::Watch(person, place) => self.watch(person, place, Subscription::all()),
+            Action::Vote(person, place, say) => self.votes(person, place, self.talk.setup.says[person][say]),
+            Action::Deactivated(person, place, successful) => {
+                self.provider_is_given(person, place, provider::Input::Deactivated(successful));
+                for diary in &mut self.w.diaries {
+                    if (diary.person, diary.place) == (person, place) {
+                        diary.deactivating = false;
+                    }
+                }
+                self.reach(Reached::Deactivated);
+            }
+            Action::Wish(number) => {
+                self.w.wished |= 1 << number;
+                self.wishes(number, self.talk.setup.wishes[number]);
+            }
+            Action::Goodbye(person, place) => {
+                self.w.budget.goodbyes -= 1;
+                self.provider_is_given(person, place, provider::Input::Goodbye);
+            }
+            Action::Echo(person) => {
+                self.w.budget.echoes -= 1;
+                self.echo(person);
+            }
+            Action::Return(person) => {
+                self.w.budget.returns -= 1;
+                self.comes_back(person);
+            }
+            Action::TakeOver(seat) => {
+                if !Talk::must_take_over(&self.w, seat) {
+                    self.w.budget.splits -= 1;
+                }
+                self.take_over(seat);
+            }
+            Action::SeatExpires(seat) => self.seat_expires(seat),
+            Action::ReplicaExpires(seat) => self.replica_expires(seat),
+            Action::Kill(person) => {
+                self.w.budget.kills -= 1;
+                self.kill(person);
+            }
+            Action::Crash(seat) => {
+                self.w.budget.crashes -= 1;
+                self.crash(seat);
+            }
+            Action::NodeDown(seat, person) => {
+                self.w.budget.downs -= 1;
+                self.node_down(seat, person);
+            }
+            Action::Break(at) => {
+                self.w.budget.breaks -= 1;
+                self.w.wires[at].broken = true;
+            }
+            Action::Meet(seat) => {
+                self.w.budget.merges -= 1;
+                self.meet(seat);
+            }
+        }
+    }
+
+    fn wishes(&mut self, number: usize, wish: Wish) {
+        let voting = Voting { phases: wish.phases, time_limit: wish.limit };
+        let wanted = match wish.ask {
+            Ask::State(text) => Proposed::State(value(text)),
+            Ask::Message => Proposed::Message(ProviderMessage::new("to all").expect("a message")),
+            Ask::Leave => Proposed::Leave(4),
+            Ask::Expel(people, deactivate_phase) => Proposed::Expel(Expulsion {
+                targets: people.iter().map(|person| self.identity(*person)).collect(),
+                deactivate_phase,
+                flag: Default::default(),
+            }),
+            Ask::Version(version) => {
+                let mut attributes = self.talk.setup.places[wish.place].attributes.clone();
+                attributes.client_version = version;
+                Proposed::Attributes(Box::new(attributes))
+            }
+        };
+        let request = wish_of(number);
+        let input = provider::Input::Propose { request, voting, view: None, wish: wanted };
+        self.provider_is_given(wish.person, wish.place, input);
+    }
+}
+
+impl Model for Talk {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![self.begin()]
+    }
+
+    fn actions(&self, w: &World, actions: &mut Vec<Action>) {
+        if w.refuted != 0 && self.setup.mutant == Mutant::None {
+            return;
+        }
+        self.duties(w, actions);
+        let budget = w.budget;
+        if actions.is_empty() || budget.expires > 0 {
+            self.deadlines(w, actions);
+        }
+        for (number, wish) in self.setup.wishes.iter().enumerate() {
+            let person = &w.people[wish.person];
+            let provider = person.process.get().provider(join_of(wish.place));
+            let is_member = provider.is_some_and(|one| one.state() == provider::State::Member);
+            if w.wished & 1 << number == 0 && person.up && is_member {
+                actions.push(Action::Wish(number));
+            }
+        }
+        for (at, person) in w.people.iter().enumerate() {
+            if person.up && budget.kills > 0 {
+                actions.push(Action::Kill(at));
+            }
+            if (!person.up || person.over) && budget.returns > 0 {
+                actions.push(Action::Return(at));
+            }
+            if person.up && budget.echoes > 0 && person.voted.is_some() {
+                actions.push(Action::Echo(at));
+            }
+            if person.up && budget.goodbyes > 0 {
+                for place in 0..self.setup.places.len() {
+                    let provider = person.process.get().provider(join_of(place));
+                    if provider.is_some_and(|one| one.token().is_some()) {
+                        actions.push(Action::Goodbye(at, place));
+                    }
+                }
+            }
+        }
+        for (at, wire) in w.wires.iter().enumerate() {
+            if wire.person_has && wire.seat_has && !wire.broken && budget.breaks > 0 {
+                actions.push(Action::Break(at));
+            }
+            let person = &w.people[wire.person];
+            if wire.seat_has && budget.downs > 0 && person.up {
+                actions.push(Action::NodeDown(wire.seat, wire.person));
+            }
+        }
+        for (at, seat) in w.seats.iter().enumerate().filter(|(_, seat)| seat.up) {
+            let leads = seat.reign.as_ref().is_some_and(|reign| reign.get().state() == reign::State::Leading);
+            if seat.reign.is_some() && budget.crashes > 0 {
+                actions.push(Action::Crash(at));
+            }
+            let follows = seat.replica.get().state() == replica::State::Following;
+            if follows && budget.splits > 0 && seat.tries > 0 && !Self::must_take_over(w, at) {
+                actions.push(Action::TakeOver(at));
+            }
+            if leads && budget.merges > 0 {
+                actions.push(Action::Meet(at));
+            }
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        Some(self.step(world, action))
+    }
+
+    fn properties(&self) -> Vec<stateright::Property<Self>> {
+        all()
+    }
+}
+
+impl Told for Talk {
+    fn tell(&self, world: &World, action: Action) -> String {
+        format!("{action:?}: {}", self.step(world, action).line())
+    }
+}
