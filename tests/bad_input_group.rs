@@ -139,7 +139,11 @@ fn good() -> Vec<(MessageKind, &'static str, Vec<u8>)> {
         (MessageKind::PONG, "Pong", NUMBER.to_vec()),
         (MessageKind::ACKNOWLEDGE, "Acknowledge", [&TOKEN[..], &NUMBER].concat()),
         (MessageKind::RESYNCHRONISE, "Resynchronise", signal),
-        (MessageKind::REPORT, "Report", [&TOKEN[..], &some(&PROVIDER), &[0], &whole, &pasts, &some(&open)].concat()),
+        (
+            MessageKind::REPORT,
+            "Report",
+            [&[0; 4][..], &[1], &TOKEN, &some(&PROVIDER), &[0], &whole, &pasts, &some(&open)].concat(),
+        ),
         (MessageKind::WELCOME, "Welcome", [NUMBER, NUMBER].concat()),
         (MessageKind::ACCEPTED, "Accepted", [&[0; 4][..], &TOKEN, &NUMBER].concat()),
         (
@@ -171,10 +175,10 @@ fn good() -> Vec<(MessageKind, &'static str, Vec<u8>)> {
         (MessageKind::REDIRECT, "Redirect", [&NUMBER[..], &sized8(b"10.0.0.2:4000")].concat()),
         (MessageKind::VIEW, "View", [&TOKEN[..], &whole, &some(&open)].concat()),
         (MessageKind::REPLICATE, "Replicate", [&NUMBER[..], &NUMBER, &past, &whole].concat()),
-        (MessageKind::REPLICATED, "Replicated", [NUMBER, NUMBER].concat()),
+        (MessageKind::REPLICATED, "Replicated", [NUMBER; 3].concat()),
         (MessageKind::QUERY, "Query", NUMBER.to_vec()),
         (MessageKind::GRANT, "Grant", [&NUMBER[..], &[0; 4], &[1], &whole, &pasts].concat()),
-        (MessageKind::REIGN, "Reign", [&NUMBER[..], &sized8(b"10.0.0.2:4000")].concat()),
+        (MessageKind::REIGN, "Reign", [&NUMBER[..], &NUMBER, &sized8(b"10.0.0.2:4000")].concat()),
         (MessageKind::FENCED, "Fenced", NUMBER.to_vec()),
         (MessageKind::PROCLAIM, "Proclaim", [&NUMBER[..], &NUMBER, &[0; 8]].concat()),
     ]
@@ -450,6 +454,7 @@ fn texts_that_are_none() {
         refused(MessageKind::DELAYED_ERROR, &body, "DelayedError", "text", reason, got);
         let body = [&NUMBER[..], &sized8(text)].concat();
         refused(MessageKind::REDIRECT, &body, "Redirect", "address", reason, got);
+        let body = [&NUMBER[..], &body].concat();
         refused(MessageKind::REIGN, &body, "Reign", "address", reason, got);
     }
 }

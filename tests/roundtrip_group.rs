@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use handover::error::EncodeError;
 use handover::frame::{Extensions, Frame, FrameFlags, FrameStream, Native, Protocol, Text};
 use handover::group::message::{
-    Announcement, Enter, Grant, Join, Message, Open, Phase, Propose, Reign, Report, Snapshot, Vote,
+    Announcement, Enter, Grant, Join, Message, Open, Phase, Propose, Reign, Report, Snapshot, Standing, Vote,
 };
 use handover::group::proposal::{Expulsion, Voting, Wish};
 use handover::group::{
@@ -96,7 +96,7 @@ proptest! {
     #[test]
     fn extensions_that_must_be_understood(report in strategies::report(), extensions in critical_extensions()) {
         let critical = extensions.iter().any(|extension| extension.ty.0 >= 0x8000);
-        let message = Message::Report(Box::new(Report { extensions, ..report }));
+        let message = Message::Report(Report { extensions, ..report });
         let frame = message.to_frame().unwrap();
         prop_assert_eq!(Message::from_frame(&frame).is_err(), critical);
         let knowing = reference::message(frame.kind, 0, &frame.body, Reader::KnowsAll).unwrap();
@@ -291,7 +291,10 @@ fn what_the_wire_cannot_carry_is_refused_and_nothing_is_written() {
             "Announcement.providers is too long: 65536, at most 65535",
         ),
         (
-            Message::Report(Box::new(Report { snapshot, ..simplest(values::report) })),
+            Message::Report(Report {
+                standing: Some(Box::new(Standing { snapshot, ..simplest(values::standing) })),
+                ..simplest(values::report)
+            }),
             "Report.members is too long: 65536, at most 65535",
         ),
         (Message::Phase(Phase { open, ..simplest(values::phase) }), "Phase.joining is too long: 65536, at most 65535"),
@@ -340,7 +343,10 @@ fn the_largest_of_each() {
             attributes,
             extensions: Extensions::NONE,
         })),
-        Message::Report(Box::new(Report { snapshot, ..simplest(values::report) })),
+        Message::Report(Report {
+            standing: Some(Box::new(Standing { snapshot, ..simplest(values::standing) })),
+            ..simplest(values::report)
+        }),
         Message::Propose(Box::new(Propose {
             request: RequestId(0),
             token: TOKEN,
@@ -352,6 +358,7 @@ fn the_largest_of_each() {
         Message::Enter(Box::new(enter)),
         Message::Reign(Reign {
             epoch: Epoch(u64::MAX),
+            beat: u64::MAX,
             address: Text::new("é".repeat(127)).unwrap(),
             extensions: Extensions::NONE,
         }),

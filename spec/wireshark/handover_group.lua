@@ -340,7 +340,7 @@ local entry = layout("entry", fields_of(
 local group_record = layout("group_record",
   fields_of({ record("snapshot", snapshot, "Group") }, { list("recent", past, "Outcome") }))
 
--- Kinds of messages.
+-- Kinds of messages, and what is in them.
 local function of_token() return { record("token", token, "Token") } end
 local function of_group() return { number("group", 8, "Group") } end
 local function of_epoch() return { number("epoch", 8, "Epoch") } end
@@ -348,6 +348,11 @@ local function say_token(it) return token.say(it.token) end
 local function say_epoch(it) return "epoch " .. tostring(it.epoch) end
 
 local signal = layout("signal", fields_of(of_token()), say_token)
+local standing = layout("standing", fields_of(
+  of_token(), maybe_record("provider", provider, "Provider"),
+  { bits("subscription", 1, "Subscription", SUBSCRIPTION) }, { record("snapshot", snapshot, "Group") },
+  { list("recent", past, "Outcome") }, maybe_record("open", open, "Open protocol")
+), function(it) return token.say(it.token) .. " " .. snapshot.say(it.snapshot) end)
 local ping = layout("ping", fields_of({ number("nonce", 8, "Nonce") }))
 local ended = layout("ended", fields_of(
   of_token(), of_group(), { record("outcome", outcome, "Outcome") }, maybe_record("snapshot", snapshot, "Group")
@@ -392,10 +397,8 @@ local layouts = {
     function(it) return token.say(it.token) .. " up to " .. tostring(it.sequence) end),
   [0x0c] = signal,
   [0x0d] = layout("report", fields_of(
-    of_token(), maybe_record("provider", provider, "Provider"),
-    { bits("subscription", 1, "Subscription", SUBSCRIPTION) }, { record("snapshot", snapshot, "Group") },
-    { list("recent", past, "Outcome") }, maybe_record("open", open, "Open protocol")
-  ), function(it) return token.say(it.token) .. " " .. snapshot.say(it.snapshot) end),
+    { number("remaining", 4, "Remaining") }, maybe_record("standing", standing, "Standing")
+  ), function(it) return it.standing and standing.say(it.standing) or "nothing" end),
   [0x81] = layout("welcome", fields_of({ number("domain", 8, "Domain") }, of_epoch()), say_epoch),
   [0x82] = layout("accepted", fields_of({ number("request", 4, "Request") }, of_token(), of_group()), say_token),
   [0x83] = layout("delayed_error", fields_of(
@@ -425,12 +428,13 @@ local layouts = {
     of_token(), { record("snapshot", snapshot, "Group") }, maybe_record("open", open, "Open protocol")
   ), function(it) return token.say(it.token) .. " " .. snapshot.say(it.snapshot) end),
   [0xc0] = layout("replicate", fields_of(of_epoch(), { record("entry", entry, "Entry") }), say_epoch),
-  [0xc1] = layout("replicated", fields_of(of_epoch(), { number("index", 8, "Index") }), say_epoch),
+  [0xc1] = layout("replicated", fields_of(of_epoch(), { number("index", 8, "Index") }, { number("beat", 8, "Beat") }),
+    say_epoch),
   [0xc2] = layout("query", fields_of(of_epoch()), say_epoch),
   [0xc3] = layout("grant", fields_of(
     of_epoch(), { number("remaining", 4, "Remaining") }, maybe_record("record", group_record, "Record")
   ), say_epoch),
-  [0xc4] = layout("reign", fields_of(of_epoch(), { text("address", "Address") }), say_epoch),
+  [0xc4] = layout("reign", fields_of(of_epoch(), { number("beat", 8, "Beat") }, { text("address", "Address") }), say_epoch),
   [0xc5] = layout("fenced", fields_of(of_epoch()), say_epoch),
   [0xc6] = layout("proclaim", fields_of(
     { number("domain", 8, "Domain") }, of_epoch(), { number("nodes", 4, "Nodes") },

@@ -108,7 +108,7 @@ fn small() -> Vec<Message> {
         Message::Welcome(Welcome { domain: DomainId(1), epoch, extensions: extensions.clone() }),
         Message::Accepted(Accepted { request, token: TOKEN, group, extensions: extensions.clone() }),
         Message::Query(Query { epoch, extensions: extensions.clone() }),
-        Message::Replicated(Replicated { epoch, index: 3, extensions }),
+        Message::Replicated(Replicated { epoch, index: 3, beat: 1, extensions }),
         Message::Unknown { kind: MessageKind(0x70), body: Bytes::from_static(b"of tomorrow") },
     ]
 }

@@ -40,7 +40,7 @@ const BITS: [(&str, &[&str]); 6] = [
     ("outcome.summary", &SUMMARY),
     ("announcement.flags", &ANNOUNCEMENT),
     ("subscribe.subscription", &SUBSCRIPTION),
-    ("report.subscription", &SUBSCRIPTION),
+    ("standing.subscription", &SUBSCRIPTION),
 ];
 const SUMMARY: [&str; 7] = [
     "explicit_approve",

@@ -4,7 +4,7 @@
 use super::fields::with_extensions;
 use crate::record::Fields;
 use handover::frame::Extensions;
-use handover::group::message::{Ballot, Message, Open, Outcome, Past, Report, Snapshot};
+use handover::group::message::{Ballot, Message, Open, Outcome, Past, Snapshot, Standing};
 use handover::group::proposal::{Expulsion, Leave, Proposal, Wish};
 use handover::group::{
     Announcement, Attributes, BatchControl, GroupName, ProviderId, ProviderMessage, StateValue, Subscription, Summary,
@@ -107,7 +107,10 @@ fn of_process(message: &Message) -> Shown<'_> {
             fields.with("token", token(acknowledge.token)).with("sequence", acknowledge.sequence.0),
             &acknowledge.extensions,
         ),
-        Message::Report(said) => (report(fields, said), &said.extensions),
+        Message::Report(report) => (
+            fields.with("remaining", report.remaining).with("standing", report.standing.as_deref().map(standing)),
+            &report.extensions,
+        ),
         _ => return (fields, None),
     };
     (fields, Some(extensions))
@@ -197,9 +200,10 @@ fn of_standby(message: &Message) -> Shown<'_> {
                 .with("snapshot", snapshot(&replicate.entry.snapshot)),
             &replicate.extensions,
         ),
-        Message::Replicated(replicated) => {
-            (fields.with("epoch", replicated.epoch.0).with("index", replicated.index), &replicated.extensions)
-        }
+        Message::Replicated(replicated) => (
+            fields.with("epoch", replicated.epoch.0).with("index", replicated.index).with("beat", replicated.beat),
+            &replicated.extensions,
+        ),
         Message::Query(query) => (fields.with("epoch", query.epoch.0), &query.extensions),
         Message::Grant(grant) => {
             let record = grant.record.as_ref().map(|record| {
@@ -209,9 +213,10 @@ fn of_standby(message: &Message) -> Shown<'_> {
             let fields = fields.with("epoch", grant.epoch.0).with("remaining", grant.remaining).with("record", record);
             (fields, &grant.extensions)
         }
-        Message::Reign(reign) => {
-            (fields.with("epoch", reign.epoch.0).with("address", reign.address.as_str()), &reign.extensions)
-        }
+        Message::Reign(reign) => (
+            fields.with("epoch", reign.epoch.0).with("beat", reign.beat).with("address", reign.address.as_str()),
+            &reign.extensions,
+        ),
         Message::Fenced(fenced) => (fields.with("epoch", fenced.epoch.0), &fenced.extensions),
         Message::Proclaim(proclaim) => (
             fields
@@ -231,14 +236,15 @@ fn of_group(fields: Fields, of: Token, group: u64) -> Fields {
     fields.with("token", token(of)).with("group", group)
 }
 
-fn report(fields: Fields, report: &Report) -> Fields {
-    fields
-        .with("token", token(report.token))
-        .with("provider", report.provider.as_ref().map(provider))
-        .with("subscription", subscription(report.subscription))
-        .with("snapshot", snapshot(&report.snapshot))
-        .with("recent", report.recent.iter().map(past).collect::<Vec<Value>>())
-        .with("open", report.open.as_ref().map(open))
+fn standing(standing: &Standing) -> Value {
+    json!({
+        "token": token(standing.token),
+        "provider": standing.provider.as_ref().map(provider),
+        "subscription": subscription(standing.subscription),
+        "snapshot": snapshot(&standing.snapshot),
+        "recent": standing.recent.iter().map(past).collect::<Vec<Value>>(),
+        "open": standing.open.as_ref().map(open),
+    })
 }
 
 /// A number by its name, if it has one.

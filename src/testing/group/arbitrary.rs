@@ -3,7 +3,7 @@
 use crate::group::message::{
     Accepted, Acknowledge, Announcement, Ballot, Deactivated, DelayedError, Dissolved, Ended, Enter, Entry, Fenced,
     Grant, GroupRecord, Join, Message, Notice, Open, Outcome, Past, Phase, Ping, Plain, Proclaim, Propose, Query,
-    Redirect, Reign, Replicate, Replicated, Report, Signal, Snapshot, Subscribe, View, Vote, Welcome,
+    Redirect, Reign, Replicate, Replicated, Report, Signal, Snapshot, Standing, Subscribe, View, Vote, Welcome,
 };
 use crate::group::proposal::{Expulsion, Leave, Proposal, Voting, Wish};
 use crate::group::{
@@ -63,6 +63,7 @@ arbitrary! {
     Outcome: super::outcome;
     Past: super::past;
     Snapshot: super::snapshot;
+    Standing: super::standing;
     Entry: super::entry;
     GroupRecord: super::group_record;
     Enter: super::enter;

@@ -137,6 +137,7 @@ layouts! {
     }
     GROUP_RECORD = "group_record" { "snapshot": Field::Record(&SNAPSHOT), "recent": List(&PAST), }
 
+    REPORT = "report" { "remaining": Number(4), "standing": Optional(&Field::Record(&STANDING)), }
     ENTER = "enter" {
         "node": Number(4),
         "incarnation": Number(8),
@@ -166,7 +167,7 @@ layouts! {
     DEACTIVATED = "deactivated" { "token": Field::Record(&TOKEN), "protocol": Number(8), "successful": Flag, }
     PING = "ping" { "nonce": Number(8), }
     ACKNOWLEDGE = "acknowledge" { "token": Field::Record(&TOKEN), "sequence": Number(8), }
-    REPORT = "report" {
+    STANDING = "standing" {
         "token": Field::Record(&TOKEN),
         "provider": Optional(&Field::Record(&PROVIDER)),
         "subscription": Number(1),
@@ -222,14 +223,14 @@ layouts! {
     }
 
     REPLICATE = "replicate" { "epoch": Number(8), "entry": Field::Record(&ENTRY), }
-    REPLICATED = "replicated" { "epoch": Number(8), "index": Number(8), }
+    REPLICATED = "replicated" { "epoch": Number(8), "index": Number(8), "beat": Number(8), }
     QUERY = "query" { "epoch": Number(8), }
     GRANT = "grant" {
         "epoch": Number(8),
         "remaining": Number(4),
         "record": Optional(&Field::Record(&GROUP_RECORD)),
     }
-    REIGN = "reign" { "epoch": Number(8), "address": Text, }
+    REIGN = "reign" { "epoch": Number(8), "beat": Number(8), "address": Text, }
     FENCED = "fenced" { "epoch": Number(8), }
     PROCLAIM = "proclaim" {
         "domain": Number(8),

@@ -2,8 +2,8 @@
 
 use super::values::{
     announcement_flags, attributes, ballot, dissolve_reason, domain_id, entry, epoch, error_code, group_id, group_name,
-    group_record, leave, list, message_kind, open, optional, outcome, past, protocol_id, provider_id, request_id,
-    sequence, snapshot, state_value, subscription, token, view_id, voting, wish,
+    group_record, leave, list, message_kind, open, optional, outcome, protocol_id, provider_id, request_id, sequence,
+    snapshot, standing, state_value, subscription, token, view_id, voting, wish,
 };
 use crate::group::MessageKind;
 use crate::group::message::{
@@ -65,12 +65,8 @@ messages! {
     acknowledge: Acknowledge { token: token, sequence: sequence, };
     /// What a process knows of a group.
     report: Report {
-        token: token,
-        provider: |choices: &mut Choices<'_>| optional(choices, provider_id),
-        subscription: subscription,
-        snapshot: snapshot,
-        recent: |choices: &mut Choices<'_>| (0..choices.below(3)).map(|_| past(choices)).collect(),
-        open: |choices: &mut Choices<'_>| optional(choices, open),
+        remaining: Choices::edge_u32,
+        standing: |choices: &mut Choices<'_>| (!choices.one_in(4)).then(|| Box::new(standing(choices))),
     };
     /// A process is in the domain.
     welcome: Welcome { domain: domain_id, epoch: epoch, };
@@ -128,7 +124,7 @@ messages! {
     /// An outcome to be kept.
     replicate: Replicate { epoch: epoch, entry: entry, };
     /// It is kept.
-    replicated: Replicated { epoch: epoch, index: Choices::edge_u64, };
+    replicated: Replicated { epoch: epoch, index: Choices::edge_u64, beat: Choices::edge_u64, };
     /// A coordinator wants to reign.
     query: Query { epoch: epoch, };
     /// It may.
@@ -138,7 +134,7 @@ messages! {
         record: |choices: &mut Choices<'_>| optional(choices, group_record),
     };
     /// A coordinator reigns.
-    reign: Reign { epoch: epoch, address: text, };
+    reign: Reign { epoch: epoch, beat: Choices::edge_u64, address: text, };
     /// An epoch is over.
     fenced: Fenced { epoch: epoch, };
     /// A coordinator is there.
@@ -172,7 +168,7 @@ pub fn message(choices: &mut Choices<'_>) -> Message {
         11 => Message::Deactivated(deactivated(choices)),
         12 => Message::Pong(ping(choices)),
         13 => Message::Acknowledge(acknowledge(choices)),
-        14 => Message::Report(Box::new(report(choices))),
+        14 => Message::Report(report(choices)),
         15 => Message::Welcome(welcome(choices)),
         16 => Message::Accepted(accepted(choices)),
         17 => Message::DelayedError(delayed_error(choices)),

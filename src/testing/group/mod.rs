@@ -6,7 +6,7 @@
 //! | [`enter`], [`join`], [`subscribe`], [`signal`], [`plain`], [`propose`], [`vote`](fn@vote), [`deactivated`], [`ping`], [`acknowledge`], [`report`] | one that a process sends |
 //! | [`welcome`], [`accepted`], [`delayed_error`], [`phase`](fn@phase), [`ended`], [`announcement`], [`notice`], [`dissolved`], [`redirect`], [`view`](fn@view) | one that a coordinator sends |
 //! | [`replicate`], [`replicated`], [`query`], [`grant`], [`reign`], [`fenced`], [`proclaim`] | one that coordinators send to each other |
-//! | [`attributes`], [`sound_attributes`], [`proposal`], [`wish`], [`voting`], [`leave`], [`expulsion`], [`ballot`], [`open`], [`outcome`], [`past`], [`snapshot`], [`entry`], [`group_record`] | what is in them |
+//! | [`attributes`], [`sound_attributes`], [`proposal`], [`wish`], [`voting`], [`leave`], [`expulsion`], [`ballot`], [`open`], [`outcome`], [`past`], [`snapshot`], [`standing`], [`entry`], [`group_record`] | what is in them |
 //! | [`group_name`], [`state_value`], [`provider_message`], [`provider_id`], [`token`] | names and values |
 //! | [`odd_message`] | a message as a peer could lay it out |
 //! | [`stream`] | frames in a row, some of them damaged |
@@ -44,5 +44,5 @@ pub use values::{
     announcement_flags, attributes, ballot, batch_control, coordinator_id, dissolve_reason, domain_id, entry, epoch,
     error_code, expulsion, group_id, group_name, group_record, leave, leave_reason, merge_control, message_kind, open,
     outcome, past, phases, proposal, protocol_id, protocol_kind, provider_id, provider_message, request_id, sequence,
-    snapshot, sound_attributes, state_value, subscription, summary, token, view_id, vote_value, voting, wish,
+    snapshot, sound_attributes, standing, state_value, subscription, summary, token, view_id, vote_value, voting, wish,
 };

@@ -2,7 +2,7 @@
 
 use super::reference::{Is, Part, extension};
 use crate::frame::{Extensions, Text};
-use crate::group::message::{Ballot, Entry, GroupRecord, Message, Open, Outcome, Past, Report, Snapshot};
+use crate::group::message::{Ballot, Entry, GroupRecord, Message, Open, Outcome, Past, Snapshot, Standing};
 use crate::group::proposal::{Expulsion, Leave, Proposal, Wish};
 use crate::group::{Attributes, GroupName, ProviderId, ProviderMessage, StateValue, Token};
 use std::vec::Vec;
@@ -229,12 +229,14 @@ impl List {
         })
     }
 
-    fn report(&mut self, report: &Report) {
-        self.token("token", report.token);
-        self.optional("provider", report.provider.as_ref(), |list, one| _ = list.provider("provider", *one));
-        self.number("subscription", report.subscription.bits()).snapshot("snapshot", &report.snapshot);
-        self.pasts("recent", &report.recent);
-        self.optional("open", report.open.as_ref(), |list, open| _ = list.open("open", open));
+    fn standing(&mut self, field: &'static str, standing: &Standing) -> &mut Self {
+        self.record(field, "standing", |list| {
+            list.token("token", standing.token);
+            list.optional("provider", standing.provider.as_ref(), |list, one| _ = list.provider("provider", *one));
+            list.number("subscription", standing.subscription.bits()).snapshot("snapshot", &standing.snapshot);
+            list.pasts("recent", &standing.recent);
+            list.optional("open", standing.open.as_ref(), |list, open| _ = list.open("open", open));
+        })
     }
 
     /// All but the extensions, which are given back.
@@ -326,7 +328,8 @@ impl List {
             }
             Message::Report(report) => {
                 self.record = "report";
-                self.report(report);
+                self.number("remaining", report.remaining);
+                self.optional("standing", report.standing.as_deref(), |list, one| _ = list.standing("standing", one));
                 &report.extensions
             }
             other => panic!("{other:?}"),
@@ -411,7 +414,9 @@ impl List {
             }
             Message::Replicated(replicated) => {
                 self.record = "replicated";
-                self.number("epoch", replicated.epoch.0).number("index", replicated.index);
+                self.number("epoch", replicated.epoch.0)
+                    .number("index", replicated.index)
+                    .number("beat", replicated.beat);
                 &replicated.extensions
             }
             Message::Query(query) => {
@@ -427,7 +432,7 @@ impl List {
             }
             Message::Reign(reign) => {
                 self.record = "reign";
-                self.number("epoch", reign.epoch.0).text("address", &reign.address);
+                self.number("epoch", reign.epoch.0).number("beat", reign.beat).text("address", &reign.address);
                 &reign.extensions
             }
             Message::Fenced(fenced) => {

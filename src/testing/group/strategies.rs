@@ -1,6 +1,6 @@
 //! The generators as proptest strategies.
 
-use crate::group::message::{Ended, Enter, Join, Message, Phase, Propose, Report, Snapshot, Vote};
+use crate::group::message::{Ended, Enter, Join, Message, Phase, Propose, Report, Snapshot, Standing, Vote};
 use crate::group::proposal::{Proposal, Wish};
 use crate::group::{Attributes, GroupName, ProviderId, ProviderMessage, StateValue, Token};
 use crate::testing::{Choices, strategy};
@@ -30,12 +30,14 @@ strategies! {
     propose: Propose;
     /// A provider votes.
     vote: Vote;
-    /// What a process knows of a group.
+    /// That a process knows something of a group, or nothing.
     report: Report;
     /// A phase begins.
     phase: Phase;
     /// A protocol has ended.
     ended: Ended;
+    /// What a process knows of a group.
+    standing: Standing;
     /// A group.
     snapshot: Snapshot;
     /// What a protocol is about.

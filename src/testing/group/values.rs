@@ -1,6 +1,6 @@
 //! Generators of what is in messages.
 
-use crate::group::message::{Ballot, Entry, GroupRecord, Open, Outcome, Past, Snapshot};
+use crate::group::message::{Ballot, Entry, GroupRecord, Open, Outcome, Past, Snapshot, Standing};
 use crate::group::proposal::{Expulsion, Leave, Proposal, Voting, Wish};
 use crate::group::{
     Announcement, Attributes, BatchControl, CoordinatorId, DissolveReason, DomainId, Epoch, ErrorCode, GroupId,
@@ -273,6 +273,18 @@ pub fn snapshot(choices: &mut Choices<'_>) -> Snapshot {
         state: state_value(choices),
         members: list(choices, provider_id),
         last: protocol_id(choices),
+    }
+}
+
+/// What a process knows of a group.
+pub fn standing(choices: &mut Choices<'_>) -> Standing {
+    Standing {
+        token: token(choices),
+        provider: optional(choices, provider_id),
+        subscription: subscription(choices),
+        snapshot: snapshot(choices),
+        recent: (0..choices.below(3)).map(|_| past(choices)).collect(),
+        open: optional(choices, open),
     }
 }
 
