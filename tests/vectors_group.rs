@@ -8,8 +8,11 @@ mod native_vectors;
 
 use bytes::BytesMut;
 use handover::frame::{Capabilities, Close, Frame, FrameStream, Hello, Native, Offer, Protocol};
-use handover::group::MessageKind;
 use handover::group::message::Message;
+use handover::group::{
+    Announcement, Attributes, BatchControl, DissolveReason, ErrorCode, LeaveReason, MessageKind, Phases, ProtocolKind,
+    ProviderId, Subscription, Summary, Vote,
+};
 use handover::testing::check_chunking;
 use handover::testing::group::check_message;
 use handover::testing::group::layout::{self, Field, Record, WISHES};
@@ -135,6 +138,102 @@ fn what_is_refused_is_refused_for_that_reason() {
         let error = Message::from_frame(&frame).expect_err(&name);
         assert_eq!((error.field, error.kind.name()), (&*field, &*kind), "{name}: {error}");
         check_message(&frame);
+    }
+}
+
+const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/group_wire.md");
+
+/// A section of the text, by its number.
+fn section(number: &str) -> String {
+    let text = fs::read_to_string(TEXT).unwrap();
+    let begins = |part: &&str| part.trim_start_matches('#').trim_start().starts_with(&format!("{number} "));
+    text.split("\n##").find(begins).unwrap_or_else(|| panic!("section {number}")).to_owned()
+}
+
+/// The blocks of section 9 are what they are said to be.
+#[test]
+fn the_text_shows_good_bytes() {
+    let section = section("9");
+    let is_hex = |word: &&str| word.len().is_multiple_of(2) && word.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let shown = |line: &str| -> String { line.split_whitespace().take_while(is_hex).collect() };
+    let frames = |block: &str| {
+        let mut framer = Framer::new(FrameStream::new(&LIMITS));
+        framer.push(&unhex(&block.lines().map(shown).collect::<String>()));
+        let frames: Vec<Frame> = std::iter::from_fn(|| framer.next_item().expect("well-formed")).collect();
+        assert_eq!(framer.buffered(), 0, "{block}");
+        frames
+    };
+    let read = |block: &str| -> Vec<Message> {
+        frames(block).iter().map(|frame| Message::from_frame(frame).expect("well-formed")).collect()
+    };
+    let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
+    let [join, phase, vote, refused] = &blocks[..] else { panic!("four blocks") };
+    let [Message::Join(join)] = &read(join)[..] else { panic!("a join") };
+    let Attributes { client_version, name, phases, time_limit, .. } = &join.attributes;
+    assert_eq!((*client_version, name.as_bytes(), *phases, *time_limit), (3, &b"web"[..], Phases::N, 30));
+    let [Message::Phase(phase)] = &read(phase)[..] else { panic!("a phase") };
+    let proposer = Some(ProviderId { node: 1, instance: 0, incarnation: 1 });
+    let proposed = (phase.open.time_limit, phase.open.default_vote, phase.open.proposal.proposer);
+    assert_eq!(proposed, (30, Vote::APPROVE, proposer));
+    assert_eq!(phase.open.proposal.state.as_ref().map(|state| &state.as_bytes()[..]), Some(&b"green"[..]));
+    let [Message::Vote(vote), Message::Rejected(ended)] = &read(vote)[..] else { panic!("a vote, and an end") };
+    assert_eq!((vote.ballot.vote, vote.ballot.default_vote), (Vote::REJECT, Some(Vote::APPROVE)));
+    assert_eq!((ended.outcome.protocol, ended.outcome.digest), (vote.protocol, 0xc6d6_5cfd_4073_6f3a));
+    assert!(ended.outcome.proposal == phase.open.proposal && ended.snapshot.is_none());
+    let errors: Vec<_> = frames(refused).iter().map(|frame| Message::from_frame(frame).unwrap_err().field).collect();
+    let said: Vec<&str> = refused.split_whitespace().filter_map(|word| word.strip_suffix(':')).collect();
+    assert_eq!(errors, said);
+}
+
+/// Every number that has a name in the code has it in the text, and the other way round.
+#[test]
+fn the_text_has_the_same_numbers() {
+    let rows = |number: &str| -> BTreeSet<(u64, String)> {
+        let section = section(number);
+        let cells = section.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ").map(str::trim);
+            let (number, name) = (cells.next()?, cells.next()?);
+            let number = match number.strip_prefix("0x") {
+                Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            // A row of a layout has a size here.
+            let is_name = name.starts_with(|c: char| c.is_ascii_uppercase());
+            is_name.then(|| (number, name.to_owned()))
+        });
+        cells.collect()
+    };
+    let named = |name: &dyn Fn(u16) -> Option<&'static str>| -> BTreeSet<(u64, String)> {
+        (0..=u16::MAX).filter_map(|number| Some((number.into(), name(number)?.into()))).collect()
+    };
+    let byte = |number: u16| u8::try_from(number).ok();
+    assert_eq!(rows("2.1"), named(&|number| MessageKind(byte(number)?).name()));
+    let wishes = ["LEAVE", "EXPEL", "STATE", "MESSAGE", "ATTRIBUTES"];
+    let wishes = (1..).zip(wishes.map(str::to_owned));
+    let kinds = named(&|number| ProtocolKind(byte(number)?).name());
+    assert_eq!(rows("2.7"), kinds.into_iter().chain(wishes).collect());
+    assert_eq!(rows("2.10"), named(&|number| ErrorCode(number).name()));
+    let flags = |all: &mut dyn Iterator<Item = (&'static str, u64)>| -> BTreeSet<(u64, String)> {
+        all.map(|(name, bits)| (bits, name.to_owned())).collect()
+    };
+    let mut expected = named(&|number| LeaveReason(byte(number)?).name());
+    expected.extend(flags(&mut Summary::all().iter_names().map(|(name, flag)| (name, flag.bits().into()))));
+    expected.extend(flags(&mut Announcement::all().iter_names().map(|(name, flag)| (name, flag.bits().into()))));
+    assert_eq!(rows("2.8"), expected);
+    let all = &mut Subscription::all().iter_names().map(|(name, flag)| (name, flag.bits().into()));
+    assert_eq!(rows("2.9"), flags(all));
+    let all = &mut BatchControl::all().iter_names().map(|(name, flag)| (name, flag.bits().into()));
+    assert_eq!(rows("2.11"), flags(all));
+    // These have no table.
+    let listed: String = section("2.8").split_whitespace().collect::<Vec<_>>().join(" ");
+    for number in 1..=5 {
+        let [phases, vote, dissolved] = [Phases(number).name(), Vote(number).name(), DissolveReason(number).name()]
+            .map(|name| name.map(|name| format!("{number} {name},")));
+        for name in [phases, dissolved].into_iter().flatten() {
+            assert!(listed.contains(&name), "{name}");
+        }
+        let vote = vote.map(|name| name.replace(',', ""));
+        assert!(vote.iter().all(|name| listed.contains(name.as_str())), "{vote:?}");
     }
 }
 
