@@ -1,6 +1,6 @@
 //! Names, values and numbers (spec/group.md 2.2).
 
-use crate::error::{DecodeError, EncodeError, to_u64};
+use crate::error::DecodeError;
 use crate::frame::{Body, Value, number_values, record};
 use crate::wire::{ByteOrder::Big, Writer, put};
 use bytes::Bytes;
@@ -148,6 +148,7 @@ impl fmt::Debug for GroupName {
 impl Value for GroupName {
     const LEAST: usize = 2;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         let size = body.u8(field)?;
         if !(1..=Self::MAX).contains(&usize::from(size)) {
@@ -156,10 +157,12 @@ impl Value for GroupName {
         body.share(field, usize::from(size)).map(Self)
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         self.0.len().saturating_add(1)
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         put!(writer, { size: u8 = u8::try_from(self.0.len()).unwrap_or(u8::MAX) });
         writer.put(&self.0);
@@ -223,6 +226,7 @@ macro_rules! opaque {
         impl Value for $name {
             const LEAST: usize = 2;
 
+            #[inline]
             fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
                 let size = body.u16(field)?;
                 if !($least..=Self::MAX).contains(&usize::from(size)) {
@@ -231,15 +235,12 @@ macro_rules! opaque {
                 body.share(field, usize::from(size)).map(Self)
             }
 
+            #[inline]
             fn encoded_len(&self) -> usize {
                 self.0.len().saturating_add(2)
             }
 
-            fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
-                let (max, got) = (to_u64(Self::MAX), to_u64(self.0.len()));
-                if got > max { Err(EncodeError::TooLong { message, field, max, got }) } else { Ok(()) }
-            }
-
+            #[inline]
             fn write(&self, writer: &mut Writer<'_>) {
                 put!(in Big; writer, { size: u16 = u16::try_from(self.0.len()).unwrap_or(u16::MAX) });
                 writer.put(&self.0);
