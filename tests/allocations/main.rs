@@ -4,6 +4,7 @@
 
 mod deferral;
 mod frame;
+mod group;
 
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};

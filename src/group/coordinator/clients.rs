@@ -1,6 +1,6 @@
 //! Processes: how they enter, whether they are there, and how they fail (spec/group.md 5.2).
 
-use super::{Coordinator, Credentials, Due, Event, Output, Process, reign};
+use super::{Coordinator, Credentials, Due, Event, Process, reign};
 use crate::error::Error;
 use crate::frame::Extensions;
 use crate::group::ids::{Announcement as Flags, DissolveReason, LeaveReason};
@@ -26,7 +26,7 @@ impl Coordinator {
         if is_known || is_gone || is_full {
             let reason = if is_full { DissolveReason::STOPPED } else { DissolveReason::FENCED };
             self.tell_dissolved(link, None, reason);
-            self.outbox.push(Output::Close(link));
+            self.close_link(link);
             return Ok(());
         }
         let process = Process {
@@ -76,7 +76,7 @@ impl Coordinator {
     pub(super) fn turn_away(&mut self, link: LinkId, reason: DissolveReason) {
         self.clients.remove(&link);
         self.tell_dissolved(link, None, reason);
-        self.outbox.push(Output::Close(link));
+        self.close_link(link);
     }
 
     pub(super) fn welcome(&mut self, link: LinkId) {
@@ -143,7 +143,7 @@ impl Coordinator {
             self.clients.iter().filter(|(_, process)| process.node == node).map(|(link, _)| *link).collect();
         for link in links {
             self.tell_dissolved(link, None, DissolveReason::FENCED);
-            self.outbox.push(Output::Close(link));
+            self.close_link(link);
             self.bar(link);
             self.fail(link, LeaveReason::HOST_FAILURE);
         }

@@ -8,7 +8,7 @@ use crate::group::message::{Open, Snapshot};
 use crate::group::name::{GroupId, ProtocolId, ProviderId, Sequence, StateValue, Token, ViewId};
 use crate::group::proposal::{Leave, Proposal};
 use crate::machine::trace_transition;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 impl Group {
@@ -102,9 +102,11 @@ impl Coordinator {
     /// Begins what waits, wherever nothing runs.
     pub(super) fn begin_protocols(&mut self) {
         while let Some(id) = self.ready.pop_first() {
-            let Some(group) = self.groups.get_mut(&id).filter(|group| group.state == GroupState::Idle) else {
+            if self.groups.get(&id).is_none_or(|group| group.state != GroupState::Idle) {
                 continue;
-            };
+            }
+            self.recheck_joins(id);
+            let Some(group) = self.groups.get_mut(&id) else { continue };
             match group.next_queued() {
                 Some((kind, phases, time_limit, proposal)) => self.begin(id, kind, phases, time_limit, proposal),
                 None => self.dissolve_if_empty(id),
@@ -119,7 +121,7 @@ impl Coordinator {
         // Who has not begun to join never was.
         group.joining.retain(|joiner| joiner.provider != provider);
         for joiner in group.admitted.iter_mut().filter(|joiner| joiner.provider == provider) {
-            joiner.failed = true;
+            joiner.failed = joiner.failed.or(Some(reason));
         }
         let mut leaves = false;
         for member in group.members.iter_mut().filter(|member| member.provider == provider && member.failed.is_none()) {
@@ -174,29 +176,32 @@ impl Coordinator {
     /// The providers of groups that have this one as their source go where this one has none any more.
     pub(super) fn cast_out(&mut self, id: GroupId) {
         let Some(source) = self.groups.get(&id) else { return };
-        let Some(targets) = self.targets.get(&source.attributes.name) else { return };
-        let nodes: Vec<u32> =
-            source.members.iter().filter(|one| one.failed.is_none()).map(|one| one.provider.node).collect();
-        for target in targets.clone() {
-            let Some(group) = self.groups.get_mut(&target) else { continue };
-            let known = |group: &Group, provider: ProviderId| {
-                let queued = group.failed.iter().chain(&group.cast_out).any(|leave| leave.provider == provider);
-                let running = group
-                    .running
-                    .as_ref()
-                    .is_some_and(|running| running.proposal.leaving.iter().any(|leave| leave.provider == provider));
-                queued || running
-            };
-            let alone: Vec<ProviderId> = group
-                .members
-                .iter()
-                .map(|member| member.provider)
-                .filter(|provider| !nodes.contains(&provider.node) && !known(group, *provider))
-                .collect();
-            let reason = LeaveReason::SOURCE_PROVIDER_LEAVE;
-            group.cast_out.extend(alone.into_iter().map(|provider| Leave { provider, reason, code: 0 }));
-            self.ready.insert(target);
+        let targets = self.targets.get(&source.attributes.name).cloned().unwrap_or_default();
+        for target in targets {
+            self.cast_out_of(target);
         }
+    }
+
+    /// The providers of this group go where its source has none.
+    pub(super) fn cast_out_of(&mut self, target: GroupId) {
+        let source = self.groups.get(&target).and_then(|group| group.attributes.source_group.as_ref());
+        let Some(source) = source else { return };
+        let source = self.names.get(source).and_then(|id| self.groups.get(id));
+        let members = source.into_iter().flat_map(|source| &source.members);
+        let nodes: BTreeSet<u32> = members.filter(|one| one.failed.is_none()).map(|one| one.provider.node).collect();
+        let Some(group) = self.groups.get_mut(&target) else { return };
+        // Whether somebody who is to leave or to be expelled goes is not sure.
+        let goes = |provider: ProviderId| {
+            let queued = group.failed.iter().chain(&group.cast_out).any(|leave| leave.provider == provider);
+            let running = group.running.as_ref().filter(|running| running.kind.is_certain());
+            queued || running.is_some_and(|running| running.proposal.leaving.iter().any(|one| one.provider == provider))
+        };
+        let providers = group.members.iter().map(|member| member.provider);
+        let alone: Vec<ProviderId> =
+            providers.filter(|provider| !nodes.contains(&provider.node) && !goes(*provider)).collect();
+        let reason = LeaveReason::SOURCE_PROVIDER_LEAVE;
+        group.cast_out.extend(alone.into_iter().map(|provider| Leave { provider, reason, code: 0 }));
+        self.ready.insert(target);
     }
 
     /// The state value of this group is reflected in those that have it as their source; only the newest one is.

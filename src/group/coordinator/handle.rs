@@ -31,6 +31,7 @@ impl Machine for Coordinator {
                 Ok(())
             }
             Input::Closed(link) => {
+                self.shut.remove(&link);
                 self.process_failed(link);
                 Ok(())
             }
@@ -120,7 +121,7 @@ impl Coordinator {
             if reason != DissolveReason::FENCED {
                 self.tell_dissolved(link, None, reason);
             }
-            self.outbox.push(Output::Close(link));
+            self.close_link(link);
         }
         let names: Vec<_> = self.names.keys().cloned().collect();
         for name in names {
@@ -137,6 +138,15 @@ impl Coordinator {
         self.event(Event::Ended(reason));
     }
 
+    /// Nothing is heard on a link any more.
+    pub(super) fn close_link(&mut self, link: LinkId) {
+        self.shut.insert(link);
+        if self.shut.len() > self.config.limits.processes {
+            self.shut.pop_first();
+        }
+        self.outbox.push(Output::Close(link));
+    }
+
     pub(super) fn tell_dissolved(&mut self, link: LinkId, token: Option<Token>, reason: DissolveReason) {
         let message = Message::Dissolved(Dissolved { token, reason, extensions: Extensions::NONE });
         self.outbox.push(Output::Send { link, message });
@@ -145,7 +155,7 @@ impl Coordinator {
     /// A process that has broken the protocol has failed.
     #[cold]
     pub(super) fn violated(&mut self, link: LinkId, expected: &'static str, got: &'static str) -> Error {
-        self.outbox.push(Output::Close(link));
+        self.close_link(link);
         self.process_failed(link);
         Violation { state: self.state.name(), expected, got }.into()
     }

@@ -8,6 +8,8 @@ mod protocols;
 mod recovery;
 mod requests;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod types;
 mod votes;
@@ -19,7 +21,7 @@ pub use types::{Config, Credentials, Durability, Event, Input, Output};
 use super::attributes::Attributes;
 use super::ids::{Announcement as Flags, LeaveReason, Subscription};
 use super::message::GroupRecord;
-use super::name::{Epoch, GroupId, GroupName, ProtocolId, ProviderId, Sequence, StateValue, Token, ViewId};
+use super::name::{Epoch, GroupId, GroupName, ProtocolId, ProviderId, RequestId, Sequence, StateValue, Token, ViewId};
 use super::proposal::Leave;
 use crate::machine::{LinkId, Outbox};
 use crate::time::Instant;
@@ -41,6 +43,8 @@ pub struct Coordinator {
     now: Instant,
     clients: BTreeMap<LinkId, Process>,
     gone: Gone,
+    /// Links that were closed here, and are not over yet: what still comes on them is nobody's fault.
+    shut: BTreeSet<LinkId>,
     tokens: Tokens,
     groups: BTreeMap<GroupId, Group>,
     names: BTreeMap<GroupName, GroupId>,
@@ -135,8 +139,12 @@ struct Member {
 struct Joiner {
     provider: ProviderId,
     token: Token,
-    /// Whether its process is gone.
-    failed: bool,
+    /// The number of its request; 0 if that was another reign's.
+    request: RequestId,
+    /// What it wants the group to be like.
+    attributes: Box<Attributes>,
+    /// Why it goes, once it has failed.
+    failed: Option<LeaveReason>,
 }
 
 impl Coordinator {
@@ -149,6 +157,7 @@ impl Coordinator {
             now,
             clients: BTreeMap::new(),
             gone: Gone::new(),
+            shut: BTreeSet::new(),
             tokens: Tokens::new(),
             groups: BTreeMap::new(),
             names: BTreeMap::new(),

@@ -5,7 +5,7 @@ use super::tokens::Holder;
 use super::votes::{Running, Verdict, Voter};
 use super::{Coordinator, Due, Durability, Event, Group, Member, Output};
 use crate::frame::Extensions;
-use crate::group::ids::{Announcement as Flags, LeaveReason, Phases, ProtocolKind, Subscription, Summary};
+use crate::group::ids::{Announcement as Flags, Phases, ProtocolKind, Subscription, Summary};
 use crate::group::message::{
     Announcement, Ballot, Ended, Entry, Message, Notice, Open, Outcome, Past, Phase, Snapshot,
 };
@@ -38,6 +38,8 @@ impl Coordinator {
             time_limit,
             proposal: Box::new(proposal),
             voters,
+            waiting: BTreeMap::new(),
+            rejected: false,
             default_vote: group.attributes.default_vote,
             summary: Summary::empty(),
             deadline: None,
@@ -199,6 +201,10 @@ impl Coordinator {
         if !change.left.is_empty() {
             self.cast_out(id);
         }
+        if !change.joined.is_empty() {
+            // The source may have gone during the join.
+            self.cast_out_of(id);
+        }
         if change.state {
             self.reflect(id);
         }
@@ -282,7 +288,7 @@ impl Group {
         let removed =
             |provider: ProviderId| kind.removes() && proposal.leaving.iter().any(|leave| leave.provider == provider);
         let members = self.members.iter().map(|member| (member.provider, member.failed.is_some()));
-        let joiners = self.admitted.iter().map(|joiner| (joiner.provider, joiner.failed));
+        let joiners = self.admitted.iter().map(|joiner| (joiner.provider, joiner.failed.is_some()));
         let voters = members.chain(joiners).filter(|(provider, _)| !removed(*provider));
         voters.map(|(provider, failed)| Voter { provider, ballot: None, failed }).collect()
     }
@@ -334,7 +340,7 @@ impl Group {
         }
         if approved {
             for joiner in admitted {
-                let failed = joiner.failed.then_some(LeaveReason::PROVIDER_FAILURE);
+                let failed = joiner.failed;
                 self.members.push(Member {
                     acknowledged: Sequence(0),
                     provider: joiner.provider,

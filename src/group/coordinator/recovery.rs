@@ -11,7 +11,7 @@ use crate::group::ids::{DissolveReason, LeaveReason, Phases, Subscription};
 use crate::group::message::{
     Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, Standing, View,
 };
-use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, Sequence, Token};
+use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, RequestId, Sequence, Token};
 use crate::group::proposal::Leave;
 use crate::machine::LinkId;
 use alloc::boxed::Box;
@@ -89,6 +89,12 @@ impl Coordinator {
         for link in &ready {
             self.welcome(*link);
         }
+        // Who was turned down without knowing it may have a number that is another's by now.
+        let mut newest: BTreeMap<u32, u32> = BTreeMap::new();
+        for (_, report) in reports.iter().filter(|(link, _)| ready.contains(link)) {
+            let generation = newest.entry(report.token.index).or_default();
+            *generation = report.token.generation.max(*generation);
+        }
         let mut groups: BTreeMap<GroupId, Vec<(LinkId, Standing)>> =
             records.keys().map(|id| (*id, Vec::new())).collect();
         for (link, report) in reports.into_iter().filter(|(link, _)| ready.contains(link)) {
@@ -97,18 +103,24 @@ impl Coordinator {
         self.last_group = groups.keys().map(|id| id.0).max().unwrap_or_default();
         // The newer of two groups of one name is the one that is.
         for (id, reports) in groups.into_iter().rev() {
-            self.restore(id, records.get(&id), reports);
+            self.restore(id, records.get(&id), reports, &newest);
         }
         self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in restored {
-            self.cast_out(id);
+            self.cast_out_of(id);
             self.ready.insert(id);
         }
         self.event(Event::Recovered);
     }
 
-    fn restore(&mut self, id: GroupId, record: Option<&GroupRecord>, reports: Vec<(LinkId, Standing)>) {
+    fn restore(
+        &mut self,
+        id: GroupId,
+        record: Option<&GroupRecord>,
+        reports: Vec<(LinkId, Standing)>,
+        newest: &BTreeMap<u32, u32>,
+    ) {
         let Some(merged) = merge(record, &reports) else {
             for (link, report) in reports {
                 self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
@@ -126,7 +138,8 @@ impl Coordinator {
         let mut holders: Vec<(LinkId, Standing)> = Vec::new();
         for (link, report) in reports {
             let holder = Holder { link, group: id, provider: report.provider };
-            if self.tokens.keep(report.token, holder, self.config.limits.tokens) {
+            let is_newest = newest.get(&report.token.index) == Some(&report.token.generation);
+            if is_newest && self.tokens.keep(report.token, holder, self.config.limits.tokens) {
                 if let Some(process) = self.clients.get_mut(&link) {
                     process.tokens.insert(report.token.index);
                 }
@@ -302,7 +315,9 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
             let joiner = Joiner {
                 provider: *provider,
                 token: token(*provider).unwrap_or(NOBODY),
-                failed: token(*provider).is_none(),
+                request: RequestId(0),
+                attributes: Box::new(attributes.clone()),
+                failed: token(*provider).is_none().then_some(LeaveReason::PROVIDER_FAILURE),
             };
             group.admitted.push(joiner);
         }
@@ -316,7 +331,9 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
         let was_in = report.snapshot.members.contains(&provider);
         let was_decided = merged.recent.values().any(|past| past.ended.proposal.joining.contains(&provider));
         if !was_in && !was_decided && !group.providers().any(|other| other == provider) {
-            group.joining.push_back(Joiner { provider, token: report.token, failed: false });
+            let (token, request) = (report.token, RequestId(0));
+            let attributes = Box::new(report.snapshot.attributes.clone());
+            group.joining.push_back(Joiner { provider, token, request, attributes, failed: None });
         }
     }
     let goes = |provider: ProviderId| {
@@ -347,6 +364,8 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
         time_limit: open.time_limit,
         proposal: open.proposal.clone(),
         voters: Vec::new(),
+        waiting: BTreeMap::new(),
+        rejected: false,
         default_vote: open.default_vote,
         summary: open.summary,
         deadline: None,
@@ -356,6 +375,7 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
     };
     running.next_phase();
     running.voters = voters;
+    running.await_votes();
     let gone = |provider: &ProviderId| !holders.iter().any(|(_, report)| report.provider == Some(*provider));
     running.deactivating.retain(|target| !gone(target));
     running

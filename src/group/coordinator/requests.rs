@@ -2,12 +2,12 @@
 
 use super::table::group::State as GroupState;
 use super::tokens::Holder;
-use super::{Coordinator, Event, Group, Joiner, Output};
+use super::{Coordinator, Event, Group, Joiner};
 use crate::error::{Error, Violation};
 use crate::frame::{Extensions, Text};
 use crate::group::attributes::Attributes;
 use crate::group::ids::{
-    Announcement as Flags, ErrorCode, LeaveReason, MessageKind, Phases, ProtocolKind, Subscription,
+    Announcement as Flags, BatchControl, ErrorCode, LeaveReason, MessageKind, Phases, ProtocolKind, Subscription,
 };
 use crate::group::message::{Accepted, Deactivated, DelayedError, Join, Message, Propose, Subscribe, View, Vote};
 use crate::group::name::{GroupId, GroupName, ProviderId, RequestId, Token};
@@ -28,6 +28,10 @@ struct Asked {
 
 impl Coordinator {
     pub(super) fn message(&mut self, link: LinkId, message: Message) -> Result<(), Error> {
+        if self.shut.contains(&link) {
+            self.ignore(link, "a message on a link that is over");
+            return Ok(());
+        }
         if let Message::Enter(enter) = message {
             return self.enter(link, *enter);
         }
@@ -39,7 +43,7 @@ impl Coordinator {
                 }
                 return Err(self.violated(link, "nothing before WELCOME", "a request"));
             }
-            self.outbox.push(Output::Close(link));
+            self.close_link(link);
             let (state, expected) = (self.state.name(), "ENTER");
             return Err(Violation { state, expected, got: "something else" }.into());
         }
@@ -64,7 +68,7 @@ impl Coordinator {
                 _ => self.ignore(link, "GOODBYE of a token that is nobody's"),
             },
             Message::Quit(_) => {
-                self.outbox.push(Output::Close(link));
+                self.close_link(link);
                 self.process_failed(link);
             }
             Message::Pong(pong) => self.pong(link, pong.nonce),
@@ -124,7 +128,7 @@ impl Coordinator {
         }
         let id = match self.check_join(&attributes, provider) {
             Ok(Some(id)) => id,
-            Ok(None) => self.form(attributes),
+            Ok(None) => self.form(attributes.clone()),
             Err(code) => return self.refuse(asked, code),
         };
         let holder = Holder { link, group: id, provider: Some(provider) };
@@ -134,9 +138,40 @@ impl Coordinator {
         };
         self.send(link, Message::Accepted(Accepted { request, token, group: id, extensions: Extensions::NONE }));
         if let Some(group) = self.groups.get_mut(&id) {
-            group.joining.push_back(Joiner { provider, token, failed: false });
+            let attributes = Box::new(attributes);
+            group.joining.push_back(Joiner { provider, token, request, attributes, failed: None });
             self.ready.insert(id);
         }
+    }
+
+    /// Those that are to join next, and may not any more: what the group is like, or its source, has changed meanwhile.
+    pub(super) fn recheck_joins(&mut self, id: GroupId) {
+        loop {
+            let Some(group) = self.groups.get(&id) else { return };
+            let refused: Vec<(Joiner, ErrorCode)> = group
+                .next_joiners()
+                .filter_map(|joiner| Some((joiner.clone(), self.recheck(group, joiner).err()?)))
+                .collect();
+            if refused.is_empty() {
+                return;
+            }
+            for (Joiner { provider, token, request, .. }, code) in refused {
+                if let Some(group) = self.groups.get_mut(&id) {
+                    group.joining.retain(|joiner| joiner.provider != provider);
+                }
+                if let Some(link) = self.link_of(token) {
+                    self.refuse(Asked { link, request, token: Some(token), kind: MessageKind::JOIN }, code);
+                }
+                self.release(token);
+            }
+        }
+    }
+
+    fn recheck(&self, group: &Group, joiner: &Joiner) -> Result<(), ErrorCode> {
+        if !group.attributes.matches(&joiner.attributes) {
+            return Err(ErrorCode::BAD_GROUP_ATTRIBUTES);
+        }
+        self.check_source(&joiner.attributes, joiner.provider.node)
     }
 
     fn assign(&mut self, holder: Holder) -> Option<Token> {
@@ -234,8 +269,9 @@ impl Coordinator {
             return self.ignore(link, "VOTE with a token that is nobody's");
         };
         let asked = Asked { link, request: RequestId(0), token: Some(token), kind: MessageKind::VOTE };
-        let running = self.groups.get_mut(&id).and_then(|group| group.running.as_mut());
-        match running {
+        // Once it is decided, and while the outcome is kept, every vote is late.
+        let group = self.groups.get_mut(&id).filter(|group| group.state == GroupState::Voting);
+        match group.and_then(|group| group.running.as_mut()) {
             Some(running) if (running.protocol, running.phase) == (protocol, phase) => {
                 let is_valid = ballot.vote.name().is_some()
                     && ballot
@@ -285,6 +321,18 @@ impl Group {
     /// Whether it has a provider on a node.
     pub(super) fn is_on(&self, node: u32) -> bool {
         self.members.iter().any(|member| member.provider.node == node && member.failed.is_none())
+    }
+
+    /// Who joins, if a join begins next.
+    fn next_joiners(&self) -> impl Iterator<Item = &Joiner> {
+        let all = self.attributes.batch_control.contains(BatchControl::JOINS);
+        let waits = !self.failed.is_empty() || !self.cast_out.is_empty();
+        let most = match (waits, all) {
+            (true, _) => 0,
+            (false, true) => usize::MAX,
+            (false, false) => 1,
+        };
+        self.joining.iter().take(most)
     }
 
     pub(super) fn has_queued(&self) -> bool {

@@ -9,11 +9,12 @@ use crate::group::ids::{ErrorCode, MessageKind, ProtocolKind, Vote as VoteValue}
 use crate::group::message::{
     Acknowledge, Ballot, Deactivated, Ended, Message, Open, Outcome, Past, Phase, Propose, Signal, Snapshot, Vote,
 };
-use crate::group::name::{GroupId, ProtocolId, Sequence, Token};
+use crate::group::name::{GroupId, ProtocolId, ProviderId, Sequence, Token};
 use crate::limits::GroupLimits;
 use crate::machine::{Machine, trace_transition};
 use crate::time::Instant;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Most requests of a provider that are not answered.
@@ -66,6 +67,7 @@ impl Machine for Provider {
             Input::Reentered => {
                 self.deadline = None;
                 (self.missed, self.reentered) = (true, true);
+                self.doubtful = self.proposed.len();
             }
             Input::Timeout => {
                 self.deadline = None;
@@ -126,11 +128,17 @@ impl Provider {
             Message::DelayedError(error) => {
                 let (request, kind, code, text) = (error.request, error.kind, error.code, error.text);
                 if kind == MessageKind::PROPOSE {
+                    let before = self.proposed.len();
                     self.proposed.retain(|other| *other != request);
+                    if self.proposed.len() < before {
+                        self.doubtful = self.doubtful.saturating_sub(1);
+                    }
                 }
-                let join = kind == MessageKind::JOIN && request == self.request;
+                // A join may be refused after it was accepted, while it waits.
+                let mine = if error.token.is_some() { error.token == self.token } else { request == self.request };
+                let joins = [State::Requested, State::Accepted].contains(&self.state) && self.open.is_none();
                 self.event(Event::Error { request, kind, code, text });
-                if join && self.state == State::Requested {
+                if kind == MessageKind::JOIN && mine && joins {
                     self.leave(Departure::Refused(code));
                 }
             }
@@ -138,7 +146,7 @@ impl Provider {
             Message::Approved(ended) => self.ended(ended, true),
             Message::Rejected(ended) => self.ended(ended, false),
             Message::Announcement(announcement) => {
-                if self.follows(announcement.token, announcement.group, announcement.sequence) {
+                if self.follows(announcement.token, announcement.group, announcement.sequence, false) {
                     let (flags, providers) = (announcement.flags, announcement.providers);
                     self.event(Event::Announcement { flags, providers });
                 }
@@ -163,7 +171,7 @@ impl Provider {
     }
 
     /// Whether this is the next thing that the group is told. If something is missing, the whole is asked for.
-    fn follows(&mut self, token: Token, group: GroupId, sequence: Sequence) -> bool {
+    fn follows(&mut self, token: Token, group: GroupId, sequence: Sequence, joins: bool) -> bool {
         if Some(token) != self.token || group != self.known.group {
             self.event(Event::Ignored("another's message"));
             return false;
@@ -172,13 +180,14 @@ impl Provider {
             return false;
         }
         let last = self.known.sequence.0;
-        // What was told before it came is not its business.
-        let first = self.state == State::Accepted && self.open.is_none();
+        // What was told before its join began is not its business.
+        let waits = self.state == State::Accepted && self.open.is_none();
         if sequence.0 <= last {
             self.event(Event::Ignored("a message that has come already"));
             return false;
         }
-        if !first && sequence.0 != last.saturating_add(1) {
+        let is_next = if waits { joins } else { sequence.0 == last.saturating_add(1) };
+        if !is_next {
             self.resynchronise();
             return false;
         }
@@ -194,7 +203,8 @@ impl Provider {
     }
 
     fn phase(&mut self, phase: Phase) {
-        if !self.follows(phase.token, phase.group, phase.sequence) {
+        let joins = phase.open.proposal.joining.contains(&self.config.provider);
+        if !self.follows(phase.token, phase.group, phase.sequence, joins) {
             return;
         }
         self.begin(phase.open);
@@ -202,9 +212,7 @@ impl Provider {
 
     fn begin(&mut self, open: Open) {
         let me = self.config.provider;
-        if open.proposal.proposer == Some(me) && open.phase <= 1 {
-            self.proposed.pop_front();
-        }
+        self.has_begun(open.protocol, open.proposal.proposer);
         let target = open.kind == ProtocolKind::EXPEL && open.proposal.leaving.iter().any(|one| one.provider == me);
         let has_voted = open.vote.is_some();
         let limit = Duration::from_secs(u64::from(open.time_limit));
@@ -225,6 +233,15 @@ impl Provider {
         }
     }
 
+    /// A request of its is answered once its protocol is told of for the first time, by a phase or by its end.
+    fn has_begun(&mut self, protocol: ProtocolId, proposer: Option<ProviderId>) {
+        if proposer == Some(self.config.provider) && protocol > self.begun {
+            self.begun = protocol;
+            self.proposed.pop_front();
+            self.doubtful = self.doubtful.saturating_sub(1);
+        }
+    }
+
     fn vote(&mut self, ballot: Ballot) {
         let (Some(token), Some(open)) = (self.token, &mut self.open) else { return };
         open.vote = Some(ballot.clone());
@@ -239,14 +256,11 @@ impl Provider {
             return;
         }
         let outcome = &ended.outcome;
+        self.has_begun(outcome.protocol, outcome.proposal.proposer);
         self.open = None;
         self.deadline = None;
         self.deactivating = false;
         let me = self.config.provider;
-        if outcome.proposal.proposer == Some(me) && outcome.phases <= 1 && self.state == State::Member {
-            // It had no phase that was told.
-            self.proposed.pop_front();
-        }
         let joins = outcome.proposal.joining.contains(&me);
         let certain = approved || outcome.kind.is_certain();
         let leaves = certain && outcome.proposal.leaving.iter().any(|leave| leave.provider == me);
@@ -283,12 +297,12 @@ impl Provider {
     /// Whether this is the end that comes next. What was missed before a coordinator took over is told end by end.
     fn is_next(&mut self, ended: &Ended) -> bool {
         let outcome = &ended.outcome;
+        let joins = outcome.proposal.joining.contains(&self.config.provider);
         if !self.missed {
-            return self.follows(ended.token, ended.group, outcome.sequence);
+            return self.follows(ended.token, ended.group, outcome.sequence, joins);
         }
         let mine = Some(ended.token) == self.token && ended.group == self.known.group;
         let new = mine && outcome.sequence > self.known.sequence;
-        let joins = outcome.proposal.joining.contains(&self.config.provider);
         let next = outcome.protocol.0 == self.known.last.0.saturating_add(1) && !self.known.members.is_empty();
         let is_next = new && (joins || next);
         if is_next {
@@ -322,7 +336,8 @@ impl Provider {
         self.deactivating = false;
         if core::mem::take(&mut self.reentered) {
             // Whether they had come is not known: they are not carried out.
-            for request in core::mem::take(&mut self.proposed) {
+            let doubtful = core::mem::take(&mut self.doubtful);
+            for request in self.proposed.drain(..doubtful).collect::<Vec<_>>() {
                 let (kind, code) = (MessageKind::PROPOSE, ErrorCode::NOT_OK);
                 self.event(Event::Error { request, kind, code, text: Text::EMPTY });
             }

@@ -35,6 +35,10 @@ pub struct Provider {
     recent: VecDeque<Past>,
     /// Requests that were not answered, and have not begun.
     proposed: VecDeque<RequestId>,
+    /// The last protocol that it has proposed and that has begun.
+    begun: ProtocolId,
+    /// How many of its requests went to the coordinator before this one.
+    doubtful: usize,
     /// Something was missed, and the whole is awaited.
     missed: bool,
     /// The same, from a coordinator that has taken over.
@@ -89,6 +93,8 @@ impl Provider {
             open: None,
             recent: VecDeque::new(),
             proposed: VecDeque::new(),
+            begun: ProtocolId(0),
+            doubtful: 0,
             missed: false,
             reentered: false,
             deactivating: false,
