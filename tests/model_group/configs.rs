@@ -285,6 +285,14 @@ pub(crate) fn setups() -> Vec<Setup> {
             ..lost.clone()
         },
         Setup {
+            name: "two believe that they reign, and links break",
+            people: 2,
+            places: vec![two.clone()],
+            wishes: vec![],
+            budget: Budget { splits: 1, breaks: 2, ..small },
+            ..lost.clone()
+        },
+        Setup {
             name: "outcomes are kept by another one",
             people: 2,
             places: vec![two.clone()],

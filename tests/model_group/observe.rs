@@ -7,8 +7,8 @@ use handover::group::coordinator::{self, Durability};
 use handover::group::message::{Ended, Message, Notice, Open};
 use handover::group::process::{End, Event, Input};
 use handover::group::{
-    Attributes, BatchControl, DissolveReason, ErrorCode, GroupId, GroupName, LeaveReason, MessageKind, ProtocolKind,
-    ProviderId, RequestId, StateValue, provider, subscriber,
+    Attributes, BatchControl, DissolveReason, Epoch, ErrorCode, GroupId, GroupName, LeaveReason, MessageKind,
+    ProtocolKind, ProviderId, RequestId, StateValue, provider, subscriber,
 };
 use handover::machine::LinkId;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -50,7 +50,9 @@ impl Step<'_> {
 
     pub(crate) fn person_hears(&mut self, person: usize, event: Event, before: &Option<Before>) {
         match event {
-            Event::Entered { epoch, .. } => {
+            Event::Entered { .. } => {
+                let wire = self.w.wires.iter().find(|wire| wire.person == person && wire.person_has);
+                let epoch = wire.map_or(Epoch(0), |wire| self.w.seats[wire.seat].epoch);
                 let known = &mut self.w.people[person];
                 let is_later = epoch >= known.epoch;
                 known.epoch = epoch;
@@ -141,7 +143,6 @@ impl Step<'_> {
                 }
                 let diary = &mut self.w.diaries[at];
                 (diary.gone, diary.open, diary.deactivating) = (true, None, false);
-                self.check(Property::L4, !matches!(departure, Departure::Lost) || true);
             }
             _ => {}
         }
