@@ -173,8 +173,9 @@ impl Coordinator {
         let mut next = ProtocolId(report.snapshot.last.0.saturating_add(1));
         let joins = |past: &Past| past.ended.proposal.joining.contains(&provider);
         if !report.snapshot.members.contains(&provider) {
-            // What was before its join was never its business.
-            let join = merged.recent.values().find(|past| joins(past));
+            // What was before its join was never its business, and it may have joined before.
+            let waits = is_in && !group.members.iter().any(|member| member.provider == provider);
+            let join = merged.recent.values().rev().find(|past| joins(past) && !waits);
             next = join.map_or(ProtocolId(u64::MAX), |past| past.ended.protocol);
         }
         let is_whole = |past: &Past| past.ended.protocol == merged.snapshot.last;
