@@ -36,9 +36,7 @@ impl Step<'_> {
 
     /// Whose a token is, as its process knows: a provider, and of which group.
     pub(crate) fn owner(&self, person: usize, token: Token) -> Option<(ProviderId, usize)> {
-        let mine = |diary: &&Diary| diary.person == person && diary.token == Some(token) && !diary.watches;
-        let diary = self.w.diaries.iter().find(mine)?;
-        Some((provider_id(person, diary.incarnation), diary.place))
+        self.w.tokens.get(&(person, token)).copied()
     }
 
     pub(crate) fn dial(&mut self, person: usize, seat: usize) {

@@ -89,7 +89,7 @@ pub(crate) const MUTANTS: &[(Property, Mutant, &str)] = &[
     (Property::S10, Mutant::NoGenerations, TOKENS),
     (Property::S10, Mutant::NotTheLowest, TWO),
     (Property::S11, Mutant::OneEpoch, SPLIT),
-    (Property::S11, Mutant::OldWelcome, "two believe that they reign, and links break"),
+    (Property::S11, Mutant::OldWelcome, "two believe that they reign, and somebody is new"),
     (Property::S12, Mutant::GoneTwice, DOWN),
     (Property::S13, Mutant::NameIsSent, TWO),
     (Property::S14, Mutant::JoinCollides, JOINS),
@@ -190,7 +190,8 @@ impl Mutant {
                     }
                     Self::OtherAttributes => {
                         if let Some(snapshot) = &mut ended.snapshot {
-                            snapshot.attributes.client_version += 1;
+                            let members = snapshot.members.len();
+                            snapshot.attributes.client_version = u32::try_from(members).expect("few");
                         }
                     }
                     Self::TargetVotes if kind == ProtocolKind::EXPEL => *message = Message::Rejected(ended.clone()),

@@ -111,7 +111,9 @@ impl Step<'_> {
                 let standing = self.w.people[person].process.get().provider(request).and_then(|one| one.standing());
                 let diary = &mut self.w.diaries[at];
                 diary.token = Some(token);
+                let owner = (provider_id(person, diary.incarnation), diary.place);
                 diary.group = standing.map_or(GroupId(0), |standing| standing.snapshot.group);
+                self.w.tokens.insert((person, token), owner);
             }
             Event::Phase(open) => {
                 self.w.diaries[at].deactivating = false;
@@ -153,7 +155,7 @@ impl Step<'_> {
         let (protocol, phase) = (open.protocol, open.phase);
         let follows = match diary.open {
             Some((before, last)) if before == protocol => phase == last + 1 || (diary.reopened && phase >= last),
-            Some(_) => false,
+            Some(_) => diary.reopened && diary.last.is_none_or(|last| last < protocol),
             // Who joins has not been there before.
             None => diary.last.is_none_or(|last| protocol.0 == last.0 + 1),
         };
