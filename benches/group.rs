@@ -11,6 +11,8 @@
 //! What is wanted, by medians of one run on a quiet machine: decode at most 2.5 × `hand_kept` and ahead of `prost`;
 //! encode at most 1.3 × `hand_cursor`.
 
+#[path = "group/join.rs"]
+mod join;
 #[path = "peers/pass.rs"]
 mod pass;
 #[path = "peers/group/mod.rs"]
