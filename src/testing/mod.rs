@@ -47,6 +47,7 @@ pub mod deferral_text;
 pub mod frame;
 pub mod frame_machines;
 pub mod group;
+pub mod group_machines;
 mod must;
 mod pipe;
 pub mod repmgr;
