@@ -5,8 +5,7 @@
 mod world;
 
 use handover::group::coordinator::Durability;
-use std::time::Duration;
-use world::{Setup, World};
+use world::{Figures, Setup, World};
 
 const QUIET: Setup =
     Setup { processes: 10, rounds: 20, phases: 3, durability: Durability::Survivors, deaths: 0, crashes: 0, seed: 1 };
@@ -26,30 +25,32 @@ fn a_protocol_costs_what_its_members_do() {
     }
 }
 
-fn troubled(durability: Durability, processes: usize, rounds: u32, seed: u64) -> (u32, Duration) {
-    let setup = Setup { processes, rounds, durability, deaths: 40, crashes: 30, seed, ..QUIET };
-    let (figures, time) = World::new(setup).run();
-    println!("{durability:?}, n {processes}: {figures:?}");
-    assert!(figures.deaths > 0 && figures.crashes > 0, "nothing has happened");
-    assert!(figures.survivors < processes);
-    (figures.approved, time)
+fn troubled(durability: Durability, processes: usize, rounds: u32, seed: u64) -> Figures {
+    World::new(Setup { processes, rounds, durability, deaths: 40, crashes: 30, seed, ..QUIET }).run().0
 }
 
 #[test]
 fn all_survivors_agree() {
     for durability in [Durability::Survivors, Durability::Replicated(1)] {
-        let (approved, _) = troubled(durability, 1000, 20, 7);
-        assert!(approved > 5);
+        let figures = troubled(durability, 1000, 20, 7);
+        println!("{durability:?}, n 1000: {figures:?}");
+        assert!(figures.deaths > 3 && figures.crashes > 3 && figures.approved > 10, "nothing has happened");
     }
 }
 
 /// The same with other numbers, many times.
 #[test]
 fn all_survivors_agree_whatever_the_seed() {
-    for seed in 0..40 {
-        for durability in [Durability::Survivors, Durability::Replicated(1), Durability::Quorum] {
-            troubled(durability, 25, 12, seed);
+    for durability in [Durability::Survivors, Durability::Replicated(1)] {
+        let all = (0..60).map(|seed| troubled(durability, 25, 12, seed));
+        let (mut deaths, mut crashes, mut approved) = (0, 0, 0);
+        for figures in all {
+            deaths += figures.deaths;
+            crashes += figures.crashes;
+            approved += figures.approved;
         }
+        println!("{durability:?}: 60 groups, {approved} of 720 approved, {deaths} deaths, {crashes} take-overs");
+        assert!(deaths > 200 && crashes > 150 && approved > 600);
     }
 }
 

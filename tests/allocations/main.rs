@@ -5,6 +5,7 @@
 mod deferral;
 mod frame;
 mod group;
+mod group_messages;
 
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};

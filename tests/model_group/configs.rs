@@ -117,6 +117,13 @@ pub(crate) fn setups() -> Vec<Setup> {
     let reject = |attributes: &mut Attributes| attributes.default_vote = Vote::REJECT;
     let two = Place { members: vec![0, 1], ..place.clone() };
     let watched = Place { watchers: vec![3], ..two.clone() };
+    let bar = Place {
+        attributes: group("bar", |attributes| {
+            attributes.source_group = GroupName::new("kitchen");
+            attributes.reflection_phases = Phases::N;
+        }),
+        ..two.clone()
+    };
     let joined = Place { attributes: group("kitchen", voted), members: vec![0, 1], joiners: vec![2], ..place.clone() };
     let state = wish(0, Ask::State("soup"), Phases::N, 0);
     let calm = Setup { says: vec![YES, YES, YES], small: false, ..base.clone() };
@@ -145,8 +152,9 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "votes that come twice, and late, and who fails has rejected",
-            places: vec![Place { attributes: group("kitchen", reject), ..place.clone() }],
-            says: vec![MORE, &[Say::State("bread"), Say::Continue], MORE],
+            places: vec![Place { attributes: group("kitchen", reject), ..two.clone() }],
+            people: 2,
+            says: vec![MORE, &[Say::State("bread"), Say::Continue]],
             wishes: vec![wish(0, Ask::State("soup"), Phases::N, 1)],
             budget: Budget { expires: 1, echoes: 1, kills: 1, ..small },
             small: false,
@@ -215,8 +223,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup {
             name: "one is expelled that says goodbye, and one leaves",
             says: vec![YES, YES, NO],
-            wishes: vec![wish(0, Ask::Expel(&[1], 1), Phases::N, 1), wish(2, Ask::Leave, Phases::N, 0)],
-            budget: Budget { goodbyes: 1, expires: 1, ..small },
+            wishes: vec![wish(0, Ask::Expel(&[1], 1), Phases::N, 1), wish(2, Ask::Leave, Phases::ONE, 0)],
+            budget: Budget { goodbyes: 1, ..small },
             ..calm.clone()
         },
         Setup {
@@ -301,6 +309,133 @@ pub(crate) fn setups() -> Vec<Setup> {
             durability: Durability::Quorum,
             budget: Budget { crashes: 1, ..small },
             ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator and a provider of three are lost",
+            wishes: vec![wish(0, Ask::State("soup"), Phases::N, 1)],
+            budget: Budget { crashes: 1, kills: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "two coordinators are lost",
+            seats: 3,
+            people: 2,
+            places: vec![two.clone()],
+            budget: Budget { crashes: 2, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost, and somebody is slow",
+            wishes: vec![wish(0, Ask::State("soup"), Phases::N, 1)],
+            people: 2,
+            places: vec![two.clone()],
+            says: vec![MORE, YES],
+            budget: Budget { crashes: 1, expires: 2, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator and a provider are lost, and one watches",
+            people: 3,
+            places: vec![Place { members: vec![0, 1], watchers: vec![2], ..place.clone() }],
+            says: vec![NO, YES, YES],
+            budget: Budget { crashes: 1, kills: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost while two join together",
+            places: vec![Place {
+                attributes: group("kitchen", |attributes| {
+                    voted(attributes);
+                    attributes.batch_control = BatchControl::JOINS;
+                }),
+                members: vec![0],
+                joiners: vec![1, 2],
+                watchers: vec![],
+            }],
+            wishes: vec![],
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost, and one says goodbye",
+            people: 2,
+            places: vec![two.clone()],
+            budget: Budget { crashes: 1, goodbyes: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost, and one leaves",
+            wishes: vec![wish(0, Ask::Leave, Phases::N, 0)],
+            people: 2,
+            places: vec![two.clone()],
+            budget: Budget { crashes: 1, kills: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost, and a link",
+            people: 2,
+            places: vec![two.clone()],
+            budget: Budget { crashes: 1, breaks: 1, returns: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "more than half keep outcomes, and that takes time",
+            seats: 3,
+            people: 2,
+            places: vec![two.clone()],
+            durability: Durability::Quorum,
+            budget: Budget { crashes: 1, kills: 1, ..small },
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
+            disk: true,
+            ..lost.clone()
+        },
+        Setup {
+            name: "another one keeps outcomes, and that takes time",
+            people: 2,
+            places: vec![two.clone()],
+            durability: Durability::Replicated(1),
+            budget: Budget { crashes: 1, kills: 1, ..small },
+            says: vec![NO, YES],
+            disk: true,
+            ..lost.clone()
+        },
+        Setup {
+            name: "more than half keep outcomes, and two believe that they reign",
+            seats: 2,
+            people: 2,
+            places: vec![two.clone()],
+            durability: Durability::Quorum,
+            budget: Budget { splits: 1, replica_expires: 3, ..small },
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
+            clock: true,
+            ..lost.clone()
+        },
+        Setup {
+            name: "a group with a source",
+            people: 2,
+            places: vec![two.clone(), bar.clone()],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
+            says: vec![YES, NO],
+            budget: Budget { kills: 1, goodbyes: 1, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "a group with a source, and a coordinator is lost",
+            people: 2,
+            places: vec![two.clone(), bar.clone()],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
+            budget: Budget { goodbyes: 1, crashes: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a number that is free is another's",
+            people: 2,
+            places: vec![
+                two.clone(),
+                Place { attributes: group("bar", |_| ()), members: vec![], joiners: vec![1], watchers: vec![0] },
+            ],
+            wishes: vec![wish(0, Ask::Expel(&[1], 0), Phases::ONE, 0)],
+            budget: Budget { goodbyes: 1, ..small },
+            ..calm.clone()
         },
         Setup { name: "a larger domain is met", budget: Budget { merges: 1, ..small }, ..calm.clone() },
     ]

@@ -33,7 +33,12 @@ impl Step<'_> {
         self.talk.setup.durability != Durability::Survivors
     }
 
-    pub(crate) fn before_person(&self, person: usize, input: &Input) -> Option<Before> {
+    pub(crate) fn before_person(&mut self, person: usize, input: &Input) -> Option<Before> {
+        if let Input::Message { message: Message::View(view), .. } = input {
+            // It is told again what to do.
+            let mine = |diary: &&mut Diary| diary.person == person && diary.token == Some(view.token);
+            self.w.diaries.iter_mut().filter(mine).for_each(|diary| diary.deactivating = false);
+        }
         let Input::Message { message: Message::Approved(ended) | Message::Rejected(ended), .. } = input else {
             return None;
         };
@@ -101,10 +106,10 @@ impl Step<'_> {
         let person = self.w.diaries[at].person;
         match event {
             Event::Accepted(token) => {
-                let report = self.w.people[person].process.get().provider(request).and_then(|one| one.report());
+                let standing = self.w.people[person].process.get().provider(request).and_then(|one| one.standing());
                 let diary = &mut self.w.diaries[at];
                 diary.token = Some(token);
-                diary.group = report.map_or(GroupId(0), |report| report.snapshot.group);
+                diary.group = standing.map_or(GroupId(0), |standing| standing.snapshot.group);
             }
             Event::Phase(open) => {
                 self.w.diaries[at].deactivating = false;
@@ -151,7 +156,11 @@ impl Step<'_> {
             // Who joins has not been there before.
             None => diary.last.is_none_or(|last| protocol.0 == last.0 + 1),
         };
+        let again = diary.open.is_some() && diary.reopened;
         self.check(Property::S3, follows);
+        if again {
+            self.reach(Reached::DrivenOn);
+        }
         let diary = &mut self.w.diaries[at];
         (diary.open, diary.reopened) = (Some((protocol, phase)), false);
     }
@@ -164,6 +173,9 @@ impl Step<'_> {
         let (protocol, proposal) = (outcome.protocol, &outcome.proposal);
         let follows = diary.last.is_none_or(|last| protocol.0 == last.0 + 1);
         let is_mine = diary.open.is_none_or(|(open, _)| open == protocol);
+        if diary.reopened {
+            self.reach(Reached::Adopted);
+        }
         self.check(Property::S3, follows && is_mine);
         self.reach(if approved { Reached::Approved } else { Reached::Rejected });
         match outcome.kind {
@@ -327,10 +339,10 @@ impl Step<'_> {
                 }
             }
             Message::Report(report) => {
-                let name = &report.snapshot.attributes.name;
-                if let Some(place) = self.place(name) {
-                    self.w.names.insert(report.snapshot.group, place);
-                    if report.provider.is_some() {
+                let Some(standing) = &report.standing else { return };
+                if let Some(place) = self.place(&standing.snapshot.attributes.name) {
+                    self.w.names.insert(standing.snapshot.group, place);
+                    if standing.provider.is_some() {
                         self.w.wires[at].holds |= 1 << place;
                     }
                 }
@@ -359,6 +371,8 @@ impl Step<'_> {
                 let place = place_of(accepted.request);
                 self.w.names.insert(accepted.group, place);
                 if accepted.request == super::glue::join_of(place) {
+                    let provider = self.identity(person);
+                    self.w.seats[seat].goodbyes.remove(&(place, provider));
                     let wire = self.w.wires.iter_mut().find(|wire| wire.link == link && wire.seat == seat);
                     wire.into_iter().for_each(|wire| wire.holds |= 1 << place);
                 }
@@ -381,6 +395,12 @@ impl Step<'_> {
                 let refused = [ErrorCode::COLLIDE, ErrorCode::BAD_MEMBER_TOKEN].contains(&error.code);
                 if self.collides == Some(error.request) && refused {
                     self.collides = None;
+                }
+            }
+            Message::View(view) if self.w.seats[seat].takes_over => {
+                // Before it goes on, everybody is told where it stands.
+                if let Some(place) = self.place_of(view.snapshot.group, seat) {
+                    self.w.seats[seat].places[place].clone_from(&view.snapshot.members);
                 }
             }
             Message::Phase(phase) => self.phase_is_told(seat, person, phase.group, &phase.open),
@@ -429,12 +449,18 @@ impl Step<'_> {
             Event::Left(name, provider, reason) => {
                 let Some(place) = self.place(&name) else { return };
                 let known = &mut self.w.seats[seat];
-                let was = known.places[place].contains(&provider) || known.takes_over;
+                let was = known.places[place].contains(&provider);
                 known.places[place].retain(|one| *one != provider);
                 let is_true = self.is_true(seat, place, provider, reason);
                 self.check(Property::S8, was && is_true);
                 self.w.seats[seat].goodbyes.remove(&(place, provider));
+                for at in 0..self.w.wires.len() {
+                    if self.w.wires[at].seat == seat && self.identity(self.w.wires[at].person) == provider {
+                        self.w.wires[at].holds &= !(1 << place);
+                    }
+                }
             }
+            Event::Recovered => self.recovered = true,
             Event::Dissolved(name) => {
                 let Some(place) = self.place(&name) else { return };
                 self.w.seats[seat].places[place].clear();
@@ -467,7 +493,8 @@ impl Step<'_> {
         let tallies = tallies.into_iter().filter(|tally| !self.is_deserted(seat, tally)).collect();
         let known = &mut self.w.seats[seat];
         known.tallies = tallies;
-        if known.takes_over {
+        if std::mem::take(&mut self.recovered) {
+            // Nobody is told where a group stands of which nobody is there.
             known.places = members;
         } else {
             let same = known.places == members;

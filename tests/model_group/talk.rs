@@ -70,6 +70,8 @@ pub(crate) struct Step<'a> {
     pub(crate) said: VecDeque<(usize, coordinator::Output)>,
     /// A proposal that must collide.
     pub(crate) collides: Option<RequestId>,
+    /// A coordinator goes on from where the one before it was.
+    pub(crate) recovered: bool,
 }
 
 pub(crate) const DOMAIN: DomainId = DomainId(7);
@@ -269,7 +271,7 @@ impl Talk {
 
 impl<'a> Step<'a> {
     fn new(talk: &'a Talk, w: World) -> Self {
-        Self { talk, w, said: VecDeque::new(), collides: None }
+        Self { talk, w, said: VecDeque::new(), collides: None, recovered: false }
     }
 }
 
@@ -329,7 +331,8 @@ impl Step<'_> {
 
     fn votes(&mut self, person: usize, place: usize, say: Say) {
         let process = self.w.people[person].process.get();
-        let phase = process.provider(join_of(place)).and_then(provider::Provider::open).map_or(1, |open| open.phase);
+        let open = process.provider(join_of(place)).and_then(provider::Provider::open);
+        let Some((protocol, phase)) = open.map(|open| (open.protocol, open.phase)) else { return };
         let once = if phase > 1 { Vote::APPROVE } else { Vote::CONTINUE };
         let ballot = |vote: Vote| Ballot { vote, default_vote: None, state: None, message: None };
         let ballot = match say {
@@ -340,7 +343,7 @@ impl Step<'_> {
             Say::Default(vote) => Ballot { default_vote: Some(vote), ..ballot(Vote::APPROVE) },
             Say::ContinueDefault(vote) => Ballot { default_vote: Some(vote), ..ballot(once) },
         };
-        self.provider_is_given(person, place, provider::Input::Vote(ballot));
+        self.provider_is_given(person, place, provider::Input::Vote { protocol, phase, ballot });
     }
 
     fn take(&mut self, action: Action) {

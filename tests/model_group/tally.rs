@@ -95,7 +95,7 @@ impl Step<'_> {
                 self.judge(seat, before, Verdict::Continued);
                 self.reach(Reached::SecondPhase);
             }
-            let members = self.members(seat, place);
+            let members = self.w.seats[seat].places[place].clone();
             let gone = |one: &ProviderId| {
                 let removes = open.kind.removes();
                 removes && open.proposal.leaving.iter().any(|leave| leave.provider == *one)

@@ -313,12 +313,11 @@ fn told(message: &Message) -> String {
             format!("{approved} {} #{} {:?}", ended.outcome.protocol.0, ended.outcome.sequence.0, ended.outcome.kind)
         }
         Message::Vote(vote) => format!("Vote {} {} {:?}", vote.protocol.0, vote.phase, vote.ballot.vote),
-        Message::Report(report) => format!(
-            "Report last {} open {:?} members {}",
-            report.snapshot.last.0,
-            report.open.as_ref().map(|open| (open.protocol.0, open.phase)),
-            report.snapshot.members.len()
-        ),
+        Message::Report(report) => {
+            let standing = report.standing.as_ref();
+            let open = standing.and_then(|one| one.open.as_ref()).map(|open| (open.protocol.0, open.phase));
+            format!("Report last {:?} open {open:?}", standing.map(|one| one.snapshot.last.0))
+        }
         Message::View(view) => format!("View last {} #{}", view.snapshot.last.0, view.snapshot.sequence.0),
         Message::DelayedError(error) => format!("Error {:?} {:?}", error.kind, error.code),
         _ => format!("{message:?}").split(['(', ' ']).next().unwrap_or_default().to_string(),

@@ -38,6 +38,8 @@ impl Coordinator {
             time_limit,
             proposal: Box::new(proposal),
             voters,
+            waiting: BTreeMap::new(),
+            rejected: false,
             default_vote: group.attributes.default_vote,
             summary: Summary::empty(),
             deadline: None,

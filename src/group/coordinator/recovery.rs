@@ -11,7 +11,7 @@ use crate::group::ids::{DissolveReason, LeaveReason, Phases, Subscription};
 use crate::group::message::{
     Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, Standing, View,
 };
-use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, RequestId, Sequence, Token};
+use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, RequestId, Sequence, StateValue, Token};
 use crate::group::proposal::Leave;
 use crate::machine::LinkId;
 use alloc::boxed::Box;
@@ -77,7 +77,7 @@ impl Coordinator {
         self.go(reign::Event::Recovered);
         let Recovery { records, reports } = *recovery;
         // Who has not said all that it had to say was too slow.
-        let (ready, slow): (Vec<LinkId>, Vec<LinkId>) = {
+        let (ready, slow): (BTreeSet<LinkId>, BTreeSet<LinkId>) = {
             let admitted = self.clients.iter().filter(|(_, process)| process.admitted);
             let (ready, slow): (Vec<_>, Vec<_>) = admitted.partition(|(_, process)| process.reported);
             let links = |list: Vec<(&LinkId, _)>| list.into_iter().map(|(link, _)| *link).collect();
@@ -102,13 +102,16 @@ impl Coordinator {
         }
         self.last_group = groups.keys().map(|id| id.0).max().unwrap_or_default();
         // The newer of two groups of one name is the one that is.
+        let mut reflected: BTreeMap<GroupId, StateValue> = BTreeMap::new();
         for (id, reports) in groups.into_iter().rev() {
-            self.restore(id, records.get(&id), reports, &newest);
+            let last = self.restore(id, records.get(&id), reports, &newest);
+            reflected.extend(last.map(|last| (id, last)));
         }
         self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in restored {
             self.cast_out_of(id);
+            self.reflect_again(id, &reflected);
             self.ready.insert(id);
         }
         self.event(Event::Recovered);
@@ -120,20 +123,18 @@ impl Coordinator {
         record: Option<&GroupRecord>,
         reports: Vec<(LinkId, Standing)>,
         newest: &BTreeMap<u32, u32>,
-    ) {
-        let Some(merged) = merge(record, &reports) else {
+    ) -> Option<StateValue> {
+        let is_new = |merged: &Merged| {
+            let attributes = &merged.snapshot.attributes;
+            !self.names.contains_key(&attributes.name) && attributes.check().is_ok()
+        };
+        let Some(merged) = merge(record, &reports).filter(is_new) else {
             for (link, report) in reports {
                 self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
             }
-            return;
+            return None;
         };
         let name = merged.snapshot.attributes.name.clone();
-        if self.names.contains_key(&name) || merged.snapshot.attributes.check().is_err() {
-            for (link, report) in reports {
-                self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
-            }
-            return;
-        }
         // Its number is theirs as long as they are in it.
         let mut holders: Vec<(LinkId, Standing)> = Vec::new();
         for (link, report) in reports {
@@ -159,6 +160,22 @@ impl Coordinator {
             self.catch_up(id, *link, report, &merged);
         }
         self.resume(id);
+        let open = merged.open.map(|open| open.proposal);
+        let known = merged.recent.into_values().rev().map(|past| past.ended.proposal);
+        open.into_iter().chain(known).find_map(|proposal| proposal.source_state)
+    }
+
+    /// A state value of the source group that was not reflected in a group, as far as is known, is so now.
+    fn reflect_again(&mut self, id: GroupId, reflected: &BTreeMap<GroupId, StateValue>) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let source = group.attributes.source_group.as_ref().and_then(|name| self.names.get(name));
+        let Some(source) = source.and_then(|id| self.groups.get(id)) else { return };
+        let value = source.value.clone();
+        if value != reflected.get(&id).cloned().unwrap_or_default()
+            && let Some(group) = self.groups.get_mut(&id)
+        {
+            group.reflection = Some(value);
+        }
     }
 
     /// Tells one that is back what it has missed.
@@ -298,9 +315,9 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
     let mut group = Group::new(attributes.clone());
     (group.sequence, group.view, group.value) = (*sequence, *view, state.clone());
     (group.last_protocol, group.last_ended) = (*last, *last);
-    let token = |provider: ProviderId| {
-        holders.iter().find(|(_, report)| report.provider == Some(provider)).map(|(_, report)| report.token)
-    };
+    let tokens = holders.iter().filter_map(|(_, report)| Some((report.provider?, report.token)));
+    let tokens: BTreeMap<ProviderId, Token> = tokens.collect();
+    let token = |provider: ProviderId| tokens.get(&provider).copied();
     for provider in members {
         let failed = token(*provider).is_none().then_some(LeaveReason::PROVIDER_FAILURE);
         group.members.push(Member {
@@ -350,9 +367,10 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
 /// The protocol that ran, with the votes of its phase that are known.
 fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running {
     let mut voters = group.voters(open.kind, &open.proposal);
+    let standings = holders.iter().filter_map(|(_, report)| Some((report.provider?, report)));
+    let standings: BTreeMap<ProviderId, &Standing> = standings.collect();
     for voter in &mut voters {
-        let report = holders.iter().find(|(_, report)| report.provider == Some(voter.provider));
-        let known = report.and_then(|(_, report)| report.open.as_ref());
+        let known = standings.get(&voter.provider).and_then(|report| report.open.as_ref());
         let known = known.filter(|known| (known.protocol, known.phase) == (open.protocol, open.phase));
         voter.ballot = known.and_then(|known| known.vote.clone());
     }
@@ -364,6 +382,8 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
         time_limit: open.time_limit,
         proposal: open.proposal.clone(),
         voters: Vec::new(),
+        waiting: BTreeMap::new(),
+        rejected: false,
         default_vote: open.default_vote,
         summary: open.summary,
         deadline: None,
@@ -373,8 +393,8 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
     };
     running.next_phase();
     running.voters = voters;
-    let gone = |provider: &ProviderId| !holders.iter().any(|(_, report)| report.provider == Some(*provider));
-    running.deactivating.retain(|target| !gone(target));
+    running.await_votes();
+    running.deactivating.retain(|target| standings.contains_key(target));
     running
 }
 

@@ -6,7 +6,7 @@ use crate::group::name::{ProtocolId, ProviderId, ProviderMessage, StateValue};
 use crate::group::proposal::Proposal;
 use crate::time::Instant;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// A protocol that runs.
@@ -21,6 +21,10 @@ pub(super) struct Running {
     pub(super) proposal: Box<Proposal>,
     /// Those that vote, the oldest provider first.
     pub(super) voters: Vec<Voter>,
+    /// Where those stand among them whose votes are awaited.
+    pub(super) waiting: BTreeMap<ProviderId, usize>,
+    /// Whether somebody has voted to reject, in this phase.
+    pub(super) rejected: bool,
     /// What counts for who does not vote.
     pub(super) default_vote: Vote,
     pub(super) summary: Summary,
@@ -58,8 +62,16 @@ impl Running {
 
     /// Whether the phase can be closed: somebody rejects, or nobody is awaited.
     pub(super) fn is_decided(&self) -> bool {
+        self.rejected || self.waiting.is_empty() && self.deactivating.is_empty()
+    }
+
+    /// The votes of a phase are awaited, as far as they are not known.
+    pub(super) fn await_votes(&mut self) {
+        let voters = self.voters.iter().enumerate();
+        let waiting = voters.filter(|(_, voter)| voter.ballot.is_none() && !voter.failed);
+        self.waiting = waiting.map(|(at, voter)| (voter.provider, at)).collect();
         let rejects = |voter: &Voter| voter.ballot.as_ref().is_some_and(|ballot| ballot.vote == Vote::REJECT);
-        self.voters.iter().any(rejects) || self.awaited().next().is_none() && self.deactivating.is_empty()
+        self.rejected = self.voters.iter().any(rejects);
     }
 
     /// Whose votes are awaited.
@@ -69,14 +81,11 @@ impl Running {
 
     /// Takes a vote; false if none is due from this provider.
     pub(super) fn take(&mut self, provider: ProviderId, ballot: Ballot) -> bool {
-        let voter = self.voters.iter_mut().find(|voter| voter.provider == provider && !voter.failed);
-        match voter {
-            Some(voter) if voter.ballot.is_none() => {
-                voter.ballot = Some(ballot);
-                true
-            }
-            _ => false,
-        }
+        let at = self.waiting.remove(&provider);
+        let Some(voter) = at.and_then(|at| self.voters.get_mut(at)) else { return false };
+        self.rejected |= ballot.vote == Vote::REJECT;
+        voter.ballot = Some(ballot);
+        true
     }
 
     /// Adds the votes up, and takes over what the voters propose. Who is missing by now has the default vote.
@@ -144,6 +153,7 @@ impl Running {
         for voter in &mut self.voters {
             voter.ballot = None;
         }
+        self.await_votes();
         self.deactivating.clear();
         if let Some(expulsion) = self.proposal.expulsion.as_ref().filter(|one| one.deactivate_phase == self.phase) {
             self.deactivating = expulsion.targets.iter().copied().collect();
@@ -155,6 +165,7 @@ impl Running {
         for voter in self.voters.iter_mut().filter(|voter| voter.provider == provider) {
             voter.failed = true;
         }
+        self.waiting.remove(&provider);
         self.deactivating.remove(&provider);
     }
 }

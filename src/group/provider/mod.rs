@@ -2,6 +2,8 @@
 
 mod handle;
 mod table;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use table::{Event as TableEvent, State, TABLE, step};
