@@ -12,6 +12,8 @@
 //! encode at most 1.3 × `hand_cursor`. The last is not reached: it is 2 × for a vote and 2.7 × for a phase. The floor knows
 //! one message and what it has none of; here that is asked, part by part, and which of 32 messages it is.
 
+#[path = "group/join.rs"]
+mod join;
 #[path = "peers/pass.rs"]
 mod pass;
 #[path = "peers/group/mod.rs"]

@@ -141,7 +141,7 @@ fn what_is_refused_is_refused_for_that_reason() {
     }
 }
 
-const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/group_wire.md");
+const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/group.md");
 
 /// A section of the text, by its number.
 fn section(number: &str) -> String {

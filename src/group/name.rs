@@ -32,7 +32,8 @@ counters! {
     ProtocolId(u64);
     /// Which request of a process; it chooses the number, and the answer has it too.
     RequestId(u32);
-    /// How many things a group has been told, up to and with this one. The first has 1.
+    /// Which of the things that a group has been told: each has the next number. A reign begins at one that is higher than
+    /// any in the reigns before it: 32 bits of which reign, 32 bits of a count.
     Sequence(u64);
     /// Which membership of a group: it grows with each change.
     ViewId(u64);
@@ -79,6 +80,14 @@ impl Epoch {
     pub const fn coordinator(self) -> CoordinatorId {
         let [.., high, low] = self.0.to_be_bytes();
         CoordinatorId(u16::from_be_bytes([high, low]))
+    }
+}
+
+impl Sequence {
+    /// Where a reign begins: what is told in it comes after all that was told before it, whoever has heard that.
+    #[must_use]
+    pub const fn before(epoch: Epoch) -> Self {
+        Self((epoch.0 >> 16).saturating_sub(1) << 32)
     }
 }
 

@@ -3,9 +3,9 @@
 //! The counting allocator is the whole binary's; it counts for each thread apart.
 
 mod deferral;
+mod domain;
 mod frame;
 mod group;
-mod group_messages;
 
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};

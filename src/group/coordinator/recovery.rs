@@ -17,6 +17,7 @@ use crate::machine::LinkId;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// What is known of the reign before this one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +38,7 @@ impl Recovery {
         let mut known: BTreeMap<GroupId, GroupRecord> = BTreeMap::new();
         for record in records {
             let id = record.snapshot.group;
-            if known.get(&id).is_none_or(|other| other.snapshot.last < record.snapshot.last) {
+            if known.get(&id).is_none_or(|other| other.snapshot.sequence < record.snapshot.sequence) {
                 known.insert(id, record);
             }
         }
@@ -128,7 +129,8 @@ impl Coordinator {
             let attributes = &merged.snapshot.attributes;
             !self.names.contains_key(&attributes.name) && attributes.check().is_ok()
         };
-        let Some(merged) = merge(record, &reports).filter(is_new) else {
+        let base = Sequence::before(self.config.epoch);
+        let Some(merged) = merge(record, &reports, base).filter(is_new) else {
             for (link, report) in reports {
                 self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
             }
@@ -189,8 +191,9 @@ impl Coordinator {
         let mut next = ProtocolId(report.snapshot.last.0.saturating_add(1));
         let joins = |past: &Past| past.ended.proposal.joining.contains(&provider);
         if !report.snapshot.members.contains(&provider) {
-            // What was before its join was never its business.
-            let join = merged.recent.values().find(|past| joins(past));
+            // What was before its join was never its business, and it may have joined before.
+            let waits = is_in && !group.members.iter().any(|member| member.provider == provider);
+            let join = merged.recent.values().rev().find(|past| joins(past) && !waits);
             next = join.map_or(ProtocolId(u64::MAX), |past| past.ended.protocol);
         }
         let is_whole = |past: &Past| past.ended.protocol == merged.snapshot.last;
@@ -276,9 +279,7 @@ impl Coordinator {
             }
             return;
         }
-        let rank = |one: &Proclaim| {
-            (one.nodes, core::cmp::Reverse(one.lowest_node), core::cmp::Reverse::<DomainId>(one.domain))
-        };
+        let rank = |one: &Proclaim| (one.nodes, Reverse(one.lowest_node), Reverse::<DomainId>(one.domain));
         if rank(other) > rank(&own) {
             self.end(DissolveReason::MERGED);
         } else {
@@ -288,32 +289,38 @@ impl Coordinator {
 }
 
 /// Puts together what is known of a group: of its ends the last, of its phases the highest.
-fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)]) -> Option<Merged> {
+fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)], base: Sequence) -> Option<Merged> {
     let snapshots = record.map(|record| &record.snapshot).into_iter();
     let snapshots = snapshots
         .chain(reports.iter().filter(|(_, report)| report.provider.is_some()).map(|(_, report)| &report.snapshot));
     let mut snapshot = snapshots.clone().max_by_key(|snapshot| (snapshot.last, snapshot.sequence))?.clone();
-    // A subscriber may know of more than anybody who has voted: what it is told next must be news to it.
-    let heard = reports.iter().filter(|(_, report)| report.provider.is_none());
-    let heard = heard.map(|(_, report)| Sequence(report.snapshot.sequence.0.saturating_add(1)));
-    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).chain(heard).max().unwrap_or_default();
+    // Whoever knows of more, a subscriber for one: what it is told next is news to it.
+    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).max().unwrap_or_default().max(base);
     let pasts = record.into_iter().flat_map(|record| &record.recent);
     let pasts = pasts.chain(reports.iter().flat_map(|(_, report)| &report.recent));
-    let recent: BTreeMap<ProtocolId, Past> = pasts
-        .filter(|past| past.ended.protocol <= snapshot.last)
-        .map(|past| (past.ended.protocol, past.clone()))
-        .collect();
-    let runs = |open: &&Open| open.protocol.0 == snapshot.last.0.saturating_add(1);
-    let open = reports.iter().filter_map(|(_, report)| report.open.as_ref()).filter(runs);
-    let open = open.max_by_key(|open| open.phase).cloned();
+    let mut recent: BTreeMap<ProtocolId, Past> = BTreeMap::new();
+    for past in pasts.filter(|past| past.ended.protocol <= snapshot.last) {
+        let known = recent.entry(past.ended.protocol).or_insert_with(|| past.clone());
+        // A record may have an end that was never told, and that came out otherwise in a later reign.
+        if known.ended.sequence < past.ended.sequence {
+            *known = past.clone();
+        }
+    }
+    // Of what runs the first that nobody knows the end of. What came before it, and nobody knows, has not been.
+    let open = reports.iter().filter_map(|(_, report)| report.open.as_ref());
+    let open = open.filter(|open| open.protocol > snapshot.last);
+    let open = open.max_by_key(|open| (Reverse(open.protocol), open.phase)).cloned();
+    if let Some(open) = &open {
+        snapshot.last = ProtocolId(open.protocol.0.saturating_sub(1));
+    }
     Some(Merged { snapshot, recent, open })
 }
 
 /// The group as it goes on.
 fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
     let Snapshot { sequence, view, attributes, state, members, last, .. } = &merged.snapshot;
-    let mut group = Group::new(attributes.clone());
-    (group.sequence, group.view, group.value) = (*sequence, *view, state.clone());
+    let mut group = Group::new(attributes.clone(), *sequence);
+    (group.view, group.value) = (*view, state.clone());
     (group.last_protocol, group.last_ended) = (*last, *last);
     let tokens = holders.iter().filter_map(|(_, report)| Some((report.provider?, report.token)));
     let tokens: BTreeMap<ProviderId, Token> = tokens.collect();
