@@ -8,7 +8,7 @@ use crate::group::coordinator::{self, Coordinator, Durability, Event as DomainEv
 use crate::group::message::{Entry, GroupRecord, Message, Snapshot};
 use crate::group::process::{self, Event, Process};
 use crate::group::provider::{Event as ProviderEvent, Input as ProviderInput, State as ProviderState};
-use crate::group::{Attributes, DomainId, Epoch, GroupId, LeaveReason, ProviderId, RequestId, Subscription, Vote};
+use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Vote};
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::time::Instant;
@@ -100,8 +100,6 @@ pub struct Parties {
     groups: Vec<Attributes>,
     seats: Vec<Seat>,
     links: BTreeMap<LinkId, Link>,
-    removed: BTreeMap<(u64, GroupId, ProviderId), LeaveReason>,
-    names: BTreeMap<crate::group::GroupName, u32>,
     ledger: Ledger,
     clean: bool,
     trace: Trace,
@@ -123,9 +121,7 @@ impl Parties {
             groups,
             seats: (0..PROCESSES).map(|at| seat(at, 1)).collect(),
             links: BTreeMap::new(),
-            removed: BTreeMap::new(),
-            names: BTreeMap::new(),
-            ledger: Ledger { durable: durability != Durability::Survivors, ..Ledger::default() },
+            ledger: Ledger::new(durability != Durability::Survivors),
             clean: true,
             trace: Trace::default(),
         };
@@ -157,7 +153,9 @@ impl Parties {
             PartiesOp::Settle => self.settle(),
             PartiesOp::Deliver { process, up, messages } => {
                 if let Some(link) = self.seats[at(process)].link {
-                    (0..messages).for_each(|_| drop(self.deliver(link, up)));
+                    for _ in 0..messages {
+                        self.deliver(link, up);
+                    }
                 }
             }
             PartiesOp::Dial(process) => self.dial(at(process)),
@@ -398,7 +396,10 @@ impl Parties {
                     }
                 }
                 coordinator::Output::Persist(entry) => self.persist(&entry),
-                coordinator::Output::Event(event) => self.domain_event(event),
+                coordinator::Output::Event(DomainEvent::Entering { link, .. }) => {
+                    self.order(coordinator::Input::Admit { link, allowed: true });
+                }
+                coordinator::Output::Event(_) => {}
             }
         }
     }
@@ -414,14 +415,6 @@ impl Parties {
         record.recent.push(entry.past.clone());
         if record.recent.len() > 8 {
             record.recent.remove(0);
-        }
-    }
-
-    fn domain_event(&mut self, event: DomainEvent) {
-        match event {
-            DomainEvent::Entering { link, .. } => self.order(coordinator::Input::Admit { link, allowed: true }),
-            DomainEvent::Formed(name) => *self.names.entry(name).or_default() += 1,
-            _ => {}
         }
     }
 
@@ -582,16 +575,16 @@ impl Parties {
             for (request, kind) in &seat.providers {
                 let provider = seat.process.provider(*request).expect("it has not gone");
                 let name = &self.groups[*kind].name;
-                assert_eq!(provider.state(), ProviderState::Member, "L2, L4: {at} {request:?} of {name:?}");
+                assert_eq!(provider.state(), ProviderState::Member, "G-L2, G-L4: {at} {request:?} of {name:?}");
                 assert_eq!(
                     Some(provider.members()),
                     coordinator.members(name).as_deref(),
-                    "S1: who is in {name:?}, as {at} knows it"
+                    "G-S1: who is in {name:?}, as {at} knows it"
                 );
                 let standing = provider.standing().expect("it is there");
                 let snapshot = standing.snapshot;
                 let same = known.entry(snapshot.group).or_insert_with(|| snapshot.clone());
-                assert_eq!(*same, snapshot, "S1, S9: what {at} knows of {name:?}");
+                assert_eq!(*same, snapshot, "G-S1, G-S9: what {at} knows of {name:?}");
                 tokens.push(standing.token.index);
             }
         }
@@ -600,7 +593,7 @@ impl Parties {
                 let subscriber = seat.process.subscriber(*request).expect("it has not gone");
                 let name = &self.groups[*kind].name;
                 let standing = subscriber.standing();
-                let standing = standing.unwrap_or_else(|| panic!("L4: {at} {request:?} of {name:?} has no answer"));
+                let standing = standing.unwrap_or_else(|| panic!("G-L4: {at} {request:?} of {name:?} has no answer"));
                 tokens.push(standing.token.index);
                 if let Some(snapshot) = known.get(&standing.snapshot.group) {
                     self.ledger.check_subscriber(self.key(at, *request), snapshot);
@@ -608,17 +601,17 @@ impl Parties {
             }
         }
         for name in self.groups.iter().map(|group| &group.name) {
-            assert_eq!(coordinator.blocked_on(name), [], "L2: {name:?} waits");
+            assert_eq!(coordinator.blocked_on(name), [], "G-L2: {name:?} waits");
             let members = coordinator.members(name).unwrap_or_default();
             let here = |member: &ProviderId| {
                 self.seats.iter().any(|seat| (seat.node, seat.incarnation) == (member.node, member.incarnation))
             };
-            assert!(members.iter().all(here), "L3: the dead are in {name:?}: {members:?}");
+            assert!(members.iter().all(here), "G-L3: the dead are in {name:?}: {members:?}");
         }
         let count = tokens.len();
         tokens.sort_unstable();
         tokens.dedup();
-        assert_eq!(tokens.len(), count, "S10: two have one number");
+        assert_eq!(tokens.len(), count, "G-S10: two have one number");
     }
 }
 
