@@ -101,7 +101,8 @@ impl Coordinator {
         for (link, report) in reports.into_iter().filter(|(link, _)| ready.contains(link)) {
             groups.entry(report.snapshot.group).or_default().push((link, report));
         }
-        self.last_group = groups.keys().map(|id| id.0).max().unwrap_or_default();
+        let known = groups.keys().map(|id| id.0).max().unwrap_or_default();
+        self.last_group = self.last_group.max(known);
         // The newer of two groups of one name is the one that is.
         let mut reflected: BTreeMap<GroupId, StateValue> = BTreeMap::new();
         for (id, reports) in groups.into_iter().rev() {
@@ -398,10 +399,9 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
         late: BTreeSet::new(),
         deactivating: BTreeSet::new(),
     };
-    running.next_phase();
+    running.next_phase(|target| standings.contains_key(target));
     running.voters = voters;
     running.await_votes();
-    running.deactivating.retain(|target| standings.contains_key(target));
     running
 }
 

@@ -147,8 +147,8 @@ impl Running {
         Verdict::Continued
     }
 
-    /// The next phase begins.
-    pub(super) fn next_phase(&mut self) {
+    /// The next phase begins. Nobody waits until who has failed deactivates itself.
+    pub(super) fn next_phase(&mut self, is_there: impl Fn(&ProviderId) -> bool) {
         self.phase = self.phase.saturating_add(1);
         for voter in &mut self.voters {
             voter.ballot = None;
@@ -156,7 +156,7 @@ impl Running {
         self.await_votes();
         self.deactivating.clear();
         if let Some(expulsion) = self.proposal.expulsion.as_ref().filter(|one| one.deactivate_phase == self.phase) {
-            self.deactivating = expulsion.targets.iter().copied().collect();
+            self.deactivating = expulsion.targets.iter().copied().filter(|target| is_there(target)).collect();
         }
     }
 
