@@ -83,8 +83,8 @@ struct Seat {
 pub(super) struct Ledger {
     ends: BTreeMap<(GroupId, ProtocolId), End>,
     seats: BTreeMap<Key, Seat>,
-    /// Whom a token was given to.
-    tokens: BTreeMap<Token, Key>,
+    /// Whom a token was given to, and in which reign.
+    tokens: BTreeMap<Token, (Key, u64)>,
     /// What subscribers know.
     known: BTreeMap<Key, (Option<Vec<ProviderId>>, Option<StateValue>)>,
     /// Whether outcomes are kept, and so hold whoever has heard of them.
@@ -113,7 +113,7 @@ impl Ledger {
             Event::Subscriber { request, event } => {
                 let key = (node, incarnation, *request);
                 match event {
-                    SubscriberEvent::Accepted(token) => self.given(*token, key),
+                    SubscriberEvent::Accepted(token) => self.given(*token, key, reign),
                     SubscriberEvent::Notice(notice) => self.notice(key, notice),
                     SubscriberEvent::Gone(_) => {
                         self.known.remove(&key);
@@ -126,9 +126,12 @@ impl Ledger {
         }
     }
 
-    fn given(&mut self, token: Token, key: Key) {
-        let before = self.tokens.insert(token, key);
-        assert!(before.is_none(), "G-S10: {token:?} was given to {before:?}, and then to {key:?}");
+    /// The same number with the same generation is given again only in a later reign: who had it then and has not said so
+    /// is out.
+    fn given(&mut self, token: Token, key: Key, reign: u64) {
+        let before = self.tokens.insert(token, (key, reign));
+        let free = before.is_none_or(|(_, given)| given < reign);
+        assert!(free, "G-S10: {token:?} was given to {before:?}, and then to {key:?}");
     }
 
     fn leaves(&mut self, key: Key) {
@@ -140,7 +143,7 @@ impl Ledger {
     fn provider(&mut self, key: Key, event: &ProviderEvent, reign: u64, alive: &[(u32, u64)]) {
         assert!(!self.seats[&key].gone, "G-S12: {key:?} hears {event:?} after it has gone");
         match event {
-            ProviderEvent::Accepted(token) => self.given(*token, key),
+            ProviderEvent::Accepted(token) => self.given(*token, key, reign),
             ProviderEvent::Approved(ended) => self.ended(key, ended, true, reign, alive),
             ProviderEvent::Rejected(ended) => self.ended(key, ended, false, reign, alive),
             ProviderEvent::Gone(departure) => {

@@ -364,7 +364,9 @@ impl Parties {
     fn event(&mut self, at: usize, event: &Event) {
         let who = (self.seats[at].node, self.seats[at].incarnation);
         let alive = self.alive();
-        self.ledger.hears(who, event, self.reign, &alive);
+        // What was on its way when a coordinator died is of its reign.
+        let reign = self.seats[at].process.epoch().0 >> 16;
+        self.ledger.hears(who, event, reign, &alive);
         let seat = &mut self.seats[at];
         match event {
             Event::Provider { request, event } => match event {
