@@ -66,13 +66,15 @@ struct End {
     approved: bool,
     outcome: Outcome,
     /// Who has heard it.
-    heard: BTreeSet<(u32, u64)>,
+    heard: BTreeSet<ProviderId>,
     reign: u64,
 }
 
 /// Where somebody stands, by what it was told.
 #[derive(Clone, Debug, Default)]
 struct Seat {
+    /// None: a subscriber.
+    provider: Option<ProviderId>,
     /// The last protocol whose end it has heard.
     last: Option<(GroupId, ProtocolId)>,
     gone: bool,
@@ -85,6 +87,7 @@ pub(super) struct Ledger {
     seats: BTreeMap<Key, Seat>,
     /// Whom a token was given to, and in which reign.
     tokens: BTreeMap<Token, (Key, u64)>,
+    survivors: BTreeSet<(u64, GroupId, ProviderId)>,
     /// What subscribers know.
     known: BTreeMap<Key, (Option<Vec<ProviderId>>, Option<StateValue>)>,
     /// Whether outcomes are kept, and so hold whoever has heard of them.
@@ -98,8 +101,13 @@ impl Ledger {
     }
 
     /// A provider or a subscriber has asked.
-    pub(super) fn asks(&mut self, key: Key) {
-        self.seats.insert(key, Seat::default());
+    pub(super) fn asks(&mut self, key: Key, provider: Option<ProviderId>) {
+        self.seats.insert(key, Seat { provider, ..Seat::default() });
+    }
+
+    /// A provider has told the coordinator of this reign what it knows, and was heard.
+    pub(super) fn survives(&mut self, reign: u64, group: GroupId, provider: ProviderId) {
+        self.survivors.insert((reign, group, provider));
     }
 
     pub(super) fn proposes(&mut self, key: Key, request: RequestId) {
@@ -107,9 +115,9 @@ impl Ledger {
     }
 
     /// What a process was told.
-    pub(super) fn hears(&mut self, (node, incarnation): (u32, u64), event: &Event, reign: u64, alive: &[(u32, u64)]) {
+    pub(super) fn hears(&mut self, (node, incarnation): (u32, u64), event: &Event, reign: u64) {
         match event {
-            Event::Provider { request, event } => self.provider((node, incarnation, *request), event, reign, alive),
+            Event::Provider { request, event } => self.provider((node, incarnation, *request), event, reign),
             Event::Subscriber { request, event } => {
                 let key = (node, incarnation, *request);
                 match event {
@@ -140,12 +148,12 @@ impl Ledger {
         seat.gone = true;
     }
 
-    fn provider(&mut self, key: Key, event: &ProviderEvent, reign: u64, alive: &[(u32, u64)]) {
+    fn provider(&mut self, key: Key, event: &ProviderEvent, reign: u64) {
         assert!(!self.seats[&key].gone, "G-S12: {key:?} hears {event:?} after it has gone");
         match event {
             ProviderEvent::Accepted(token) => self.given(*token, key, reign),
-            ProviderEvent::Approved(ended) => self.ended(key, ended, true, reign, alive),
-            ProviderEvent::Rejected(ended) => self.ended(key, ended, false, reign, alive),
+            ProviderEvent::Approved(ended) => self.ended(key, ended, true, reign),
+            ProviderEvent::Rejected(ended) => self.ended(key, ended, false, reign),
             ProviderEvent::Gone(departure) => {
                 if let Departure::Refused(_) = departure {
                     self.counts.refused += 1;
@@ -167,8 +175,7 @@ impl Ledger {
         }
     }
 
-    fn ended(&mut self, key: Key, ended: &Ended, approved: bool, reign: u64, alive: &[(u32, u64)]) {
-        let (node, incarnation, _) = key;
+    fn ended(&mut self, key: Key, ended: &Ended, approved: bool, reign: u64) {
         let outcome = &ended.outcome;
         let place = (ended.group, outcome.protocol);
         let seat = self.seats.get_mut(&key).expect("it has asked");
@@ -177,20 +184,22 @@ impl Ledger {
             assert!(last < outcome.protocol, "G-S3: {key:?} hears of {:?} after {last:?}", outcome.protocol);
         }
         seat.last = Some(place);
+        let who = seat.provider.expect("it is a provider");
         if let Some(known) = self.ends.get_mut(&place) {
             let same = (known.approved, &known.outcome) == (approved, outcome);
-            // Where nothing is kept, what only the dead have heard may come out otherwise.
-            let nobody = !self.durable && reign > known.reign && !known.heard.iter().any(|who| alive.contains(who));
+            // Where nothing is kept, what nobody has reported may come out otherwise.
+            let survives = |who: &ProviderId| self.survivors.contains(&(reign, ended.group, *who));
+            let nobody = !self.durable && reign > known.reign && !known.heard.iter().any(survives);
             if !same && nobody {
                 self.ends.remove(&place);
             } else {
                 assert!(same, "G-S1: {:?} hears {approved} {outcome:?}, others {known:?}", key);
-                known.heard.insert((node, incarnation));
+                known.heard.insert(who);
                 self.counts.caught_up += u32::from(reign > known.reign);
                 return;
             }
         }
-        let heard = BTreeSet::from([(node, incarnation)]);
+        let heard = BTreeSet::from([who]);
         self.ends.insert(place, End { approved, outcome: outcome.clone(), heard, reign });
         let counts = &mut self.counts;
         if approved {

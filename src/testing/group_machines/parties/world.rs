@@ -74,6 +74,8 @@ struct Link {
     /// Whether each end is still there.
     process_open: bool,
     coordinator_open: bool,
+    /// What the process has said of its providers.
+    reported: Vec<(GroupId, ProviderId)>,
 }
 
 /// Four [`Process`]es and their [`Coordinator`]s, one after the other.
@@ -196,7 +198,10 @@ impl Parties {
                 self.order(coordinator::Input::NodeDown(node));
             }
             PartiesOp::Crash => self.crash(),
-            PartiesOp::TakeOver => self.take_over(),
+            PartiesOp::TakeOver(away) => {
+                self.take_over();
+                (0..PROCESSES).filter(|at| away >> at & 1 == 0).for_each(|at| self.dial(at));
+            }
             PartiesOp::Recovered => {
                 if self.coordinator.as_ref().is_some_and(|one| one.state() == coordinator::reign::State::Recovering) {
                     self.order(coordinator::Input::Recovered);
@@ -215,19 +220,22 @@ impl Parties {
         (self.seats[at].node, self.seats[at].incarnation, request)
     }
 
-    fn alive(&self) -> Vec<(u32, u64)> {
-        self.seats.iter().map(|seat| (seat.node, seat.incarnation)).collect()
-    }
-
     /// Something that a process is asked to do by its application, which knows when it may.
     fn ask(&mut self, at: usize, request: RequestId, input: process::Input) -> bool {
         let key = self.key(at, request);
-        let asks = matches!(input, process::Input::Join { .. } | process::Input::Subscribe { .. });
+        let asks = match &input {
+            process::Input::Join { instance, .. } => {
+                let (node, incarnation, _) = key;
+                Some(Some(ProviderId { node, instance: *instance, incarnation }))
+            }
+            process::Input::Subscribe { .. } => Some(None),
+            _ => None,
+        };
         let result = self.seats[at].process.handle(self.now, input);
         match result {
             Ok(()) => {
-                if asks {
-                    self.ledger.asks(key);
+                if let Some(provider) = asks {
+                    self.ledger.asks(key, provider);
                 }
                 self.carry_out(at);
                 true
@@ -311,7 +319,9 @@ impl Parties {
         }
         let (up, down) = (VecDeque::new(), VecDeque::new());
         let (process_open, coordinator_open) = (true, true);
-        self.links.insert(link, Link { process: at, incarnation, reign, up, down, process_open, coordinator_open });
+        let (process, reported) = (at, Vec::new());
+        let ends = Link { process, incarnation, reign, up, down, process_open, coordinator_open, reported };
+        self.links.insert(link, ends);
         self.seats[at].link = Some(link);
         self.tell(at, process::Input::Opened(link));
     }
@@ -336,6 +346,11 @@ impl Parties {
             match output {
                 process::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it is one of its own");
+                    if let Message::Report(report) = &message {
+                        let standing = report.standing.iter();
+                        let known = standing.filter_map(|one| Some((one.snapshot.group, one.provider?)));
+                        link.reported.extend(known);
+                    }
                     if link.process_open && link.coordinator_open {
                         link.up.push_back(message);
                     }
@@ -363,10 +378,9 @@ impl Parties {
 
     fn event(&mut self, at: usize, event: &Event) {
         let who = (self.seats[at].node, self.seats[at].incarnation);
-        let alive = self.alive();
         // What was on its way when a coordinator died is of its reign.
         let reign = self.seats[at].process.epoch().0 >> 16;
-        self.ledger.hears(who, event, reign, &alive);
+        self.ledger.hears(who, event, reign);
         let seat = &mut self.seats[at];
         match event {
             Event::Provider { request, event } => match event {
@@ -388,6 +402,11 @@ impl Parties {
             match output {
                 coordinator::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it has come from somebody");
+                    if matches!(message, Message::Welcome(_)) {
+                        for (group, provider) in core::mem::take(&mut link.reported) {
+                            self.ledger.survives(link.reign, group, provider);
+                        }
+                    }
                     if link.process_open && link.coordinator_open {
                         link.down.push_back(message);
                     }
