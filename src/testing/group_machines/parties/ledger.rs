@@ -66,15 +66,13 @@ struct End {
     approved: bool,
     outcome: Outcome,
     /// Who has heard it.
-    heard: BTreeSet<ProviderId>,
+    heard: BTreeSet<Token>,
     reign: u64,
 }
 
 /// Where somebody stands, by what it was told.
 #[derive(Clone, Debug, Default)]
 struct Seat {
-    /// None: a subscriber.
-    provider: Option<ProviderId>,
     /// The last protocol whose end it has heard.
     last: Option<(GroupId, ProtocolId)>,
     gone: bool,
@@ -87,7 +85,7 @@ pub(super) struct Ledger {
     seats: BTreeMap<Key, Seat>,
     /// Whom a token was given to, and in which reign.
     tokens: BTreeMap<Token, (Key, u64)>,
-    survivors: BTreeSet<(u64, GroupId, ProviderId)>,
+    survivors: BTreeSet<(u64, Token)>,
     /// What subscribers know.
     known: BTreeMap<Key, (Option<Vec<ProviderId>>, Option<StateValue>)>,
     /// Whether outcomes are kept, and so hold whoever has heard of them.
@@ -101,13 +99,13 @@ impl Ledger {
     }
 
     /// A provider or a subscriber has asked.
-    pub(super) fn asks(&mut self, key: Key, provider: Option<ProviderId>) {
-        self.seats.insert(key, Seat { provider, ..Seat::default() });
+    pub(super) fn asks(&mut self, key: Key) {
+        self.seats.insert(key, Seat::default());
     }
 
     /// A provider has told the coordinator of this reign what it knows, and was heard.
-    pub(super) fn survives(&mut self, reign: u64, group: GroupId, provider: ProviderId) {
-        self.survivors.insert((reign, group, provider));
+    pub(super) fn survives(&mut self, reign: u64, token: Token) {
+        self.survivors.insert((reign, token));
     }
 
     pub(super) fn proposes(&mut self, key: Key, request: RequestId) {
@@ -184,14 +182,17 @@ impl Ledger {
             assert!(last < outcome.protocol, "G-S3: {key:?} hears of {:?} after {last:?}", outcome.protocol);
         }
         seat.last = Some(place);
-        let who = seat.provider.expect("it is a provider");
+        let who = ended.token;
         if let Some(known) = self.ends.get_mut(&place) {
             let same = (known.approved, &known.outcome) == (approved, outcome);
             // Where nothing is kept, what nobody has reported may come out otherwise.
-            let survives = |who: &ProviderId| self.survivors.contains(&(reign, ended.group, *who));
+            let survives = |who: &Token| self.survivors.contains(&(reign, *who));
             let nobody = !self.durable && reign > known.reign && !known.heard.iter().any(survives);
             if !same && nobody {
-                self.ends.remove(&place);
+                // And with it all that came after it then.
+                self.ends.retain(|(group, protocol), end| {
+                    *group != ended.group || *protocol < outcome.protocol || end.reign >= reign
+                });
             } else {
                 assert!(same, "G-S1: {:?} hears {approved} {outcome:?}, others {known:?}", key);
                 known.heard.insert(who);

@@ -8,7 +8,7 @@ use crate::group::coordinator::{self, Coordinator, Durability, Event as DomainEv
 use crate::group::message::{Entry, GroupRecord, Message, Snapshot};
 use crate::group::process::{self, Event, Process};
 use crate::group::provider::{Event as ProviderEvent, Input as ProviderInput, State as ProviderState};
-use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Vote};
+use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Token, Vote};
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::time::Instant;
@@ -74,8 +74,8 @@ struct Link {
     /// Whether each end is still there.
     process_open: bool,
     coordinator_open: bool,
-    /// What the process has said of its providers.
-    reported: Vec<(GroupId, ProviderId)>,
+    /// The tokens of which the process has said what it knows.
+    reported: Vec<Token>,
 }
 
 /// Four [`Process`]es and their [`Coordinator`]s, one after the other.
@@ -223,19 +223,12 @@ impl Parties {
     /// Something that a process is asked to do by its application, which knows when it may.
     fn ask(&mut self, at: usize, request: RequestId, input: process::Input) -> bool {
         let key = self.key(at, request);
-        let asks = match &input {
-            process::Input::Join { instance, .. } => {
-                let (node, incarnation, _) = key;
-                Some(Some(ProviderId { node, instance: *instance, incarnation }))
-            }
-            process::Input::Subscribe { .. } => Some(None),
-            _ => None,
-        };
+        let asks = matches!(input, process::Input::Join { .. } | process::Input::Subscribe { .. });
         let result = self.seats[at].process.handle(self.now, input);
         match result {
             Ok(()) => {
-                if let Some(provider) = asks {
-                    self.ledger.asks(key, provider);
+                if asks {
+                    self.ledger.asks(key);
                 }
                 self.carry_out(at);
                 true
@@ -347,9 +340,7 @@ impl Parties {
                 process::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it is one of its own");
                     if let Message::Report(report) = &message {
-                        let standing = report.standing.iter();
-                        let known = standing.filter_map(|one| Some((one.snapshot.group, one.provider?)));
-                        link.reported.extend(known);
+                        link.reported.extend(report.standing.iter().map(|standing| standing.token));
                     }
                     if link.process_open && link.coordinator_open {
                         link.up.push_back(message);
@@ -403,8 +394,8 @@ impl Parties {
                 coordinator::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it has come from somebody");
                     if matches!(message, Message::Welcome(_)) {
-                        for (group, provider) in core::mem::take(&mut link.reported) {
-                            self.ledger.survives(link.reign, group, provider);
+                        for token in core::mem::take(&mut link.reported) {
+                            self.ledger.survives(link.reign, token);
                         }
                     }
                     if link.process_open && link.coordinator_open {
