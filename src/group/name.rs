@@ -91,6 +91,14 @@ impl Sequence {
     }
 }
 
+impl GroupId {
+    /// Where a reign begins: a group that is formed in it is none that was there before, known to it or not.
+    #[must_use]
+    pub const fn before(epoch: Epoch) -> Self {
+        Self(Sequence::before(epoch).0)
+    }
+}
+
 const fn widen(number: u16) -> u64 {
     let [high, low] = number.to_be_bytes();
     u64::from_be_bytes([0, 0, 0, 0, 0, 0, high, low])

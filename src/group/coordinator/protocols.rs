@@ -46,6 +46,7 @@ impl Coordinator {
             verdict: None,
             late: BTreeSet::new(),
             deactivating: BTreeSet::new(),
+            dead: BTreeSet::new(),
         };
         running.next_phase();
         group.running = Some(running);

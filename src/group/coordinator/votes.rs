@@ -35,6 +35,8 @@ pub(super) struct Running {
     pub(super) late: BTreeSet<ProviderId>,
     /// Those of the expelled that have not said yet that they have deactivated themselves.
     pub(super) deactivating: BTreeSet<ProviderId>,
+    /// Those that have failed since it began: nothing is awaited of them.
+    pub(super) dead: BTreeSet<ProviderId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -156,7 +158,8 @@ impl Running {
         self.await_votes();
         self.deactivating.clear();
         if let Some(expulsion) = self.proposal.expulsion.as_ref().filter(|one| one.deactivate_phase == self.phase) {
-            self.deactivating = expulsion.targets.iter().copied().collect();
+            self.deactivating =
+                expulsion.targets.iter().copied().filter(|target| !self.dead.contains(target)).collect();
         }
     }
 
@@ -167,5 +170,6 @@ impl Running {
         }
         self.waiting.remove(&provider);
         self.deactivating.remove(&provider);
+        self.dead.insert(provider);
     }
 }

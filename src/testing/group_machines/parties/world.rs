@@ -190,6 +190,8 @@ impl Parties {
         self.last_link += 1;
         let link = LinkId(self.last_link);
         party.link = Some(link);
+        party.up.clear();
+        party.down.clear();
         self.feed_process(at, process::Input::Opened(link));
     }
 
@@ -560,7 +562,15 @@ impl Parties {
                 return self.counts;
             }
         }
-        panic!("G-L2, G-L5: something does not come to an end");
+        let states = self.parties.iter().map(|party| {
+            let process = party.process.as_ref();
+            let places =
+                party.places.keys().filter_map(|request| Some((*request, process?.provider(*request)?.state())));
+            (process.map(Machine::state), places.collect::<Vec<_>>())
+        });
+        let states: Vec<_> = states.collect();
+        let blocked = self.coordinator.as_ref().map(|one| one.blocked_on(&self.attributes.name));
+        panic!("G-L2, G-L5: something does not come to an end: {states:?}, the coordinator waits for {blocked:?}");
     }
 
     /// Everybody does what is due; true if nothing is.
