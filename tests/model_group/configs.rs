@@ -285,6 +285,22 @@ pub(crate) fn setups() -> Vec<Setup> {
             ..lost.clone()
         },
         Setup {
+            name: "two believe that they reign, and links break",
+            people: 2,
+            places: vec![two.clone()],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
+            budget: Budget { splits: 1, breaks: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "two believe that they reign, and somebody is new",
+            people: 1,
+            places: vec![Place { members: vec![0], ..place.clone() }],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
+            budget: Budget { splits: 1, breaks: 1, kills: 1, returns: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
             name: "outcomes are kept by another one",
             people: 2,
             places: vec![two.clone()],
@@ -321,6 +337,7 @@ pub(crate) fn setups() -> Vec<Setup> {
             seats: 3,
             people: 2,
             places: vec![two.clone()],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
             budget: Budget { crashes: 2, ..small },
             ..lost.clone()
         },
@@ -401,8 +418,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup {
             name: "more than half keep outcomes, and two believe that they reign",
             seats: 2,
-            people: 2,
-            places: vec![two.clone()],
+            people: 1,
+            places: vec![Place { members: vec![0], ..place.clone() }],
             durability: Durability::Quorum,
             budget: Budget { splits: 1, replica_expires: 3, ..small },
             wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
@@ -424,6 +441,77 @@ pub(crate) fn setups() -> Vec<Setup> {
             places: vec![two.clone(), bar.clone()],
             wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
             budget: Budget { goodbyes: 1, crashes: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator and a provider are lost, and that is voted on",
+            places: vec![Place { attributes: group("kitchen", voted), ..two.clone() }],
+            people: 2,
+            says: vec![YES, NO],
+            budget: Budget { crashes: 1, kills: 1, expires: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator and a provider are lost while one joins",
+            places: vec![Place { members: vec![0], joiners: vec![1], watchers: vec![0], ..joined.clone() }],
+            people: 2,
+            says: vec![NO, YES],
+            wishes: vec![],
+            budget: Budget { crashes: 1, kills: 1, expires: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "two believe that they reign, and somebody dies",
+            people: 2,
+            places: vec![two.clone()],
+            says: vec![YES, NO],
+            budget: Budget { splits: 1, kills: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "somebody is declared dead, and a coordinator is lost",
+            people: 2,
+            places: vec![two.clone()],
+            budget: Budget { crashes: 1, downs: 1, returns: 1, ..small },
+            late: true,
+            ..lost.clone()
+        },
+        Setup {
+            name: "one watches while two believe that they reign",
+            people: 2,
+            places: vec![Place { members: vec![0], watchers: vec![1], ..place.clone() }],
+            budget: Budget { splits: 1, expires: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "one joins again",
+            people: 2,
+            places: vec![Place { attributes: group("kitchen", voted), ..two.clone() }],
+            says: vec![NO, YES],
+            wishes: vec![wish(0, Ask::Expel(&[1], 0), Phases::ONE, 0)],
+            budget: Budget { goodbyes: 1, rejoins: 2, ..small },
+            ..calm.clone()
+        },
+        Setup {
+            name: "one joins again, and a coordinator is lost",
+            people: 2,
+            places: vec![Place {
+                attributes: group("kitchen", voted),
+                members: vec![0],
+                joiners: vec![1],
+                ..two.clone()
+            }],
+            says: vec![NO, YES],
+            wishes: vec![],
+            budget: Budget { rejoins: 1, crashes: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a group with a source, and two losses",
+            people: 2,
+            places: vec![two.clone(), bar.clone()],
+            wishes: vec![],
+            budget: Budget { kills: 1, goodbyes: 1, crashes: 1, ..small },
             ..lost.clone()
         },
         Setup {

@@ -1,5 +1,6 @@
 //! What processes are given, and where what they say goes.
 
+use super::mutants::Mutant;
 use super::talk::{LINKS, LOCAL_NAME, Step, Talk, node, provider_id};
 use super::world::{Diary, Property, Reached, Wire, Word, World};
 use handover::error::Error;
@@ -35,9 +36,7 @@ impl Step<'_> {
 
     /// Whose a token is, as its process knows: a provider, and of which group.
     pub(crate) fn owner(&self, person: usize, token: Token) -> Option<(ProviderId, usize)> {
-        let mine = |diary: &&Diary| diary.person == person && diary.token == Some(token) && !diary.watches;
-        let diary = self.w.diaries.iter().find(mine)?;
-        Some((provider_id(person, diary.incarnation), diary.place))
+        self.w.tokens.get(&(person, token)).copied()
     }
 
     pub(crate) fn dial(&mut self, person: usize, seat: usize) {
@@ -59,6 +58,9 @@ impl Step<'_> {
         self.w.wires.push(wire);
         self.w.wires.sort_by_key(|wire| wire.link);
         self.person_is_given(person, Input::Opened(link));
+        if self.talk.setup.mutant == Mutant::OpenedTwice {
+            self.person_is_given(person, Input::Opened(link));
+        }
     }
 
     pub(crate) fn join(&mut self, person: usize, place: usize) {
@@ -157,12 +159,14 @@ impl Step<'_> {
 
     pub(crate) fn person_reads(&mut self, at: usize) {
         let wire = &mut self.w.wires[at];
-        let (link, person) = (wire.link, wire.person);
+        let (link, person, seat) = (wire.link, wire.person, wire.seat);
         let Some(word) = wire.down.pop_front() else { return };
         match word {
             Word::Message(message) => {
-                let message = self.talk.setup.mutant.to_person(message);
-                self.person_is_given(person, Input::Message { link, message });
+                let takes_over = self.w.seats[seat].takes_over;
+                if let Some(message) = self.talk.setup.mutant.to_person(message, node(person), takes_over) {
+                    self.person_is_given(person, Input::Message { link, message });
+                }
             }
             Word::End => {
                 wire.person_has = false;

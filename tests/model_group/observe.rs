@@ -7,8 +7,8 @@ use handover::group::coordinator::{self, Durability};
 use handover::group::message::{Ended, Message, Notice, Open};
 use handover::group::process::{End, Event, Input};
 use handover::group::{
-    Attributes, BatchControl, DissolveReason, ErrorCode, GroupId, GroupName, LeaveReason, MessageKind, ProtocolKind,
-    ProviderId, RequestId, StateValue, provider, subscriber,
+    Attributes, BatchControl, DissolveReason, Epoch, ErrorCode, GroupId, GroupName, LeaveReason, MessageKind,
+    ProtocolKind, ProviderId, RequestId, StateValue, provider, subscriber,
 };
 use handover::machine::LinkId;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -50,7 +50,9 @@ impl Step<'_> {
 
     pub(crate) fn person_hears(&mut self, person: usize, event: Event, before: &Option<Before>) {
         match event {
-            Event::Entered { epoch, .. } => {
+            Event::Entered { .. } => {
+                let wire = self.w.wires.iter().find(|wire| wire.person == person && wire.person_has);
+                let epoch = wire.map_or(Epoch(0), |wire| self.w.seats[wire.seat].epoch);
                 let known = &mut self.w.people[person];
                 let is_later = epoch >= known.epoch;
                 known.epoch = epoch;
@@ -109,7 +111,9 @@ impl Step<'_> {
                 let standing = self.w.people[person].process.get().provider(request).and_then(|one| one.standing());
                 let diary = &mut self.w.diaries[at];
                 diary.token = Some(token);
+                let owner = (provider_id(person, diary.incarnation), diary.place);
                 diary.group = standing.map_or(GroupId(0), |standing| standing.snapshot.group);
+                self.w.tokens.insert((person, token), owner);
             }
             Event::Phase(open) => {
                 self.w.diaries[at].deactivating = false;
@@ -141,7 +145,6 @@ impl Step<'_> {
                 }
                 let diary = &mut self.w.diaries[at];
                 (diary.gone, diary.open, diary.deactivating) = (true, None, false);
-                self.check(Property::L4, !matches!(departure, Departure::Lost) || true);
             }
             _ => {}
         }
@@ -152,7 +155,7 @@ impl Step<'_> {
         let (protocol, phase) = (open.protocol, open.phase);
         let follows = match diary.open {
             Some((before, last)) if before == protocol => phase == last + 1 || (diary.reopened && phase >= last),
-            Some(_) => false,
+            Some(_) => diary.reopened && diary.last.is_none_or(|last| last < protocol),
             // Who joins has not been there before.
             None => diary.last.is_none_or(|last| protocol.0 == last.0 + 1),
         };

@@ -32,6 +32,7 @@ impl Step<'_> {
             let stuck = awaited.iter().any(mute) || tally.deactivates();
             let name = &self.talk.setup.places[tally.place].attributes.name;
             let blocked = self.w.seats[seat].reign.as_ref().map(|reign| reign.get().blocked_on(name));
+            let blocked = blocked.map(|known| self.talk.setup.mutant.blocked(known));
             let takes_over = self.w.seats[seat].takes_over;
             self.reach(Reached::Stuck);
             self.check(Property::L2, stuck);

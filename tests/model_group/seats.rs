@@ -85,7 +85,7 @@ impl Step<'_> {
     }
 
     /// A reign begins.
-    fn begins(&mut self, seat: usize, epoch: Epoch, mut records: Vec<GroupRecord>) {
+    fn begins(&mut self, seat: usize, epoch: Epoch, records: Vec<GroupRecord>) {
         let founds = self.w.seats.iter().all(|seat| seat.epoch == Epoch(0));
         let mutant = self.talk.setup.mutant;
         let epoch = mutant.reigns(epoch);
@@ -95,9 +95,6 @@ impl Step<'_> {
         self.check(Property::S11, is_new && epoch > self.w.seats[seat].epoch);
         let mut config = coordinator::Config::new(DOMAIN, epoch);
         config.durability = self.talk.setup.durability;
-        if mutant.asks_nobody() {
-            records.clear();
-        }
         let now = self.now(seat);
         let grace = Duration::from_secs(10);
         let reign =
@@ -228,15 +225,19 @@ impl Step<'_> {
         let reigns = self.w.seats[seat].reign.is_some();
         match word {
             Word::Message(message) if reigns => {
-                let Some(message) = self.talk.setup.mutant.to_seat(message) else { return };
                 if seat_has {
                     self.before_seat(seat, at, person, &message);
                 }
-                let enters = matches!(message, Message::Enter(_));
-                if enters {
+                if matches!(message, Message::Enter(_)) {
                     self.w.wires[at].entered = true;
                 }
-                self.seat_is_given(seat, Input::Message { link, message });
+                let forged = self.forged(seat, link, &message);
+                if let Some(message) = self.to_seat(seat, person, message) {
+                    self.seat_is_given(seat, Input::Message { link, message });
+                }
+                for (link, message) in forged {
+                    self.seat_is_given(seat, Input::Message { link, message });
+                }
                 let missed = self.collides.take();
                 self.check(Property::S14, missed.is_none());
             }
@@ -246,7 +247,7 @@ impl Step<'_> {
                 if seat_has {
                     self.w.wires[at].seat_has = false;
                     self.frees_link(seat, link);
-                    if reigns && self.talk.setup.mutant.is_told_of_the_loss(self, seat, person) {
+                    if reigns && self.is_told_of_the_loss(seat, person) {
                         self.seat_is_given(seat, Input::Closed(link));
                     }
                 }

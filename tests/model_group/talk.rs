@@ -41,6 +41,7 @@ pub(crate) enum Action {
     Deactivated(usize, usize, bool),
     Wish(usize),
     Goodbye(usize, usize),
+    JoinAgain(usize, usize),
     /// A vote comes once more.
     Echo(usize),
     Return(usize),
@@ -150,6 +151,7 @@ impl Talk {
             diaries: Vec::new(),
             ends: BTreeMap::new(),
             names: BTreeMap::new(),
+            tokens: BTreeMap::new(),
             wished: 0,
             budget: self.setup.budget,
             refuted: 0,
@@ -166,7 +168,7 @@ impl Talk {
         let mut left = Vec::new();
         self.duties(&step.w, &mut left);
         if left.is_empty() {
-            self.deadlines(&step.w, &mut left);
+            self.deadlines(&step.w, true, &mut left);
         }
         if left.is_empty() {
             step.at_rest();
@@ -251,18 +253,19 @@ impl Talk {
     }
 
     /// Deadlines, and whether it is their turn.
-    fn deadlines(&self, w: &World, actions: &mut Vec<Action>) {
+    fn deadlines(&self, w: &World, idle: bool, actions: &mut Vec<Action>) {
         let reign = |seat: &Seat| seat.reign.as_ref().and_then(|reign| reign.get().poll_timeout());
         let first = w.seats.iter().filter(|seat| seat.up);
         let first = first.flat_map(|seat| reign(seat).into_iter().chain(seat.replica.get().poll_timeout())).min();
         let is_next = |at: Instant| !self.setup.clock || first == Some(at);
         for (at, seat) in w.seats.iter().enumerate().filter(|(_, seat)| seat.up) {
-            if reign(seat).is_some_and(is_next) {
+            if reign(seat).is_some_and(is_next) && (idle || w.budget.expires > 0) {
                 actions.push(Action::SeatExpires(at));
             }
             let asks = seat.replica.get().state() == replica::State::Asking;
             let due = seat.replica.get().poll_timeout();
-            if due.is_some_and(is_next) && (asks || w.budget.replica_expires > 0) {
+            let may = if asks { idle || w.budget.expires > 0 } else { w.budget.replica_expires > 0 };
+            if due.is_some_and(is_next) && may {
                 actions.push(Action::ReplicaExpires(at));
             }
         }
@@ -379,6 +382,11 @@ impl Step<'_> {
                 self.w.budget.goodbyes -= 1;
                 self.provider_is_given(person, place, provider::Input::Goodbye);
             }
+            Action::JoinAgain(person, place) => {
+                self.w.budget.rejoins -= 1;
+                self.w.diaries.retain(|diary| (diary.person, diary.place, diary.watches) != (person, place, false));
+                self.join(person, place);
+            }
             Action::Echo(person) => {
                 self.w.budget.echoes -= 1;
                 self.echo(person);
@@ -455,9 +463,7 @@ impl Model for Talk {
         }
         self.duties(w, actions);
         let budget = w.budget;
-        if actions.is_empty() || budget.expires > 0 {
-            self.deadlines(w, actions);
-        }
+        self.deadlines(w, actions.is_empty(), actions);
         for (number, wish) in self.setup.wishes.iter().enumerate() {
             let person = &w.people[wish.person];
             let provider = person.process.get().provider(join_of(wish.place));
@@ -475,6 +481,10 @@ impl Model for Talk {
             }
             if person.up && budget.echoes > 0 && person.voted.is_some() {
                 actions.push(Action::Echo(at));
+            }
+            if person.up && budget.rejoins > 0 && person.process.get().state() == process::State::Inside {
+                let gone = w.diaries.iter().filter(|diary| diary.person == at && diary.gone && !diary.watches);
+                actions.extend(gone.map(|diary| Action::JoinAgain(at, diary.place)));
             }
             if person.up && budget.goodbyes > 0 {
                 for place in 0..self.setup.places.len() {

@@ -222,6 +222,8 @@ pub(crate) struct Budget {
     /// Processes that say goodbye, and that come back as somebody else.
     pub(crate) goodbyes: u8,
     pub(crate) returns: u8,
+    /// Providers that are gone, and join again.
+    pub(crate) rejoins: u8,
     /// Coordinators that take over although somebody reigns.
     pub(crate) splits: u8,
     /// Another domain is met, that is larger.
@@ -239,6 +241,8 @@ pub(crate) struct World {
     pub(crate) ends: BTreeMap<(GroupId, ProtocolId), u64>,
     /// Which group a number is.
     pub(crate) names: BTreeMap<GroupId, usize>,
+    /// Whose a token is, or was.
+    pub(crate) tokens: BTreeMap<(usize, Token), (ProviderId, usize)>,
     /// Which wishes were made, a bit each.
     pub(crate) wished: u32,
     pub(crate) budget: Budget,

@@ -17,6 +17,7 @@ use crate::machine::LinkId;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// What is known of the reign before this one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -190,8 +191,9 @@ impl Coordinator {
         let mut next = ProtocolId(report.snapshot.last.0.saturating_add(1));
         let joins = |past: &Past| past.ended.proposal.joining.contains(&provider);
         if !report.snapshot.members.contains(&provider) {
-            // What was before its join was never its business.
-            let join = merged.recent.values().find(|past| joins(past));
+            // What was before its join was never its business, and it may have joined before.
+            let waits = is_in && !group.members.iter().any(|member| member.provider == provider);
+            let join = merged.recent.values().rev().find(|past| joins(past) && !waits);
             next = join.map_or(ProtocolId(u64::MAX), |past| past.ended.protocol);
         }
         let is_whole = |past: &Past| past.ended.protocol == merged.snapshot.last;
@@ -277,9 +279,7 @@ impl Coordinator {
             }
             return;
         }
-        let rank = |one: &Proclaim| {
-            (one.nodes, core::cmp::Reverse(one.lowest_node), core::cmp::Reverse::<DomainId>(one.domain))
-        };
+        let rank = |one: &Proclaim| (one.nodes, Reverse(one.lowest_node), Reverse::<DomainId>(one.domain));
         if rank(other) > rank(&own) {
             self.end(DissolveReason::MERGED);
         } else {
@@ -306,9 +306,13 @@ fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)], base: Seq
             *known = past.clone();
         }
     }
-    let runs = |open: &&Open| open.protocol.0 == snapshot.last.0.saturating_add(1);
-    let open = reports.iter().filter_map(|(_, report)| report.open.as_ref()).filter(runs);
-    let open = open.max_by_key(|open| open.phase).cloned();
+    // Of what runs the first that nobody knows the end of. What came before it, and nobody knows, has not been.
+    let open = reports.iter().filter_map(|(_, report)| report.open.as_ref());
+    let open = open.filter(|open| open.protocol > snapshot.last);
+    let open = open.max_by_key(|open| (Reverse(open.protocol), open.phase)).cloned();
+    if let Some(open) = &open {
+        snapshot.last = ProtocolId(open.protocol.0.saturating_sub(1));
+    }
     Some(Merged { snapshot, recent, open })
 }
 

@@ -111,6 +111,12 @@ impl Provider {
         self.token
     }
 
+    /// Who it is, for its group.
+    #[must_use]
+    pub const fn id(&self) -> ProviderId {
+        self.config.provider
+    }
+
     /// The number of its request to join.
     #[must_use]
     pub const fn request(&self) -> RequestId {

@@ -594,16 +594,16 @@ impl Reference<Coordinator, Input> for CoordinatorModel {
         }
         let due = self.due().map(|(at, ..)| at);
         if machine.poll_timeout() != due {
-            return broken("L1: deadlines", format_args!("{:?}, not {due:?}", machine.poll_timeout()));
+            return broken("G-L1: deadlines", format_args!("{:?}, not {due:?}", machine.poll_timeout()));
         }
         for group in self.groups.values() {
             let name = &group.attributes.name;
             if machine.members(name) != Some(group.who()) {
-                return broken("S8: members", format_args!("{:?} of {name:?}", machine.members(name)));
+                return broken("G-S8: members", format_args!("{:?} of {name:?}", machine.members(name)));
             }
             let awaited: Vec<ProviderId> = group.run.iter().flat_map(Run::awaited).collect();
             if machine.blocked_on(name) != awaited {
-                return broken("L7: whose votes are awaited", format_args!("{:?}", machine.blocked_on(name)));
+                return broken("G-L7: whose votes are awaited", format_args!("{:?}", machine.blocked_on(name)));
             }
         }
         if machine.groups() != self.groups.len() {

@@ -124,17 +124,17 @@ impl Ledger {
 
     fn given(&mut self, token: Token, key: Key) {
         let before = self.tokens.insert(token, key);
-        assert!(before.is_none(), "S10: {token:?} was given to {before:?}, and then to {key:?}");
+        assert!(before.is_none(), "G-S10: {token:?} was given to {before:?}, and then to {key:?}");
     }
 
     fn leaves(&mut self, key: Key) {
         let seat = self.seats.get_mut(&key).expect("it has asked");
-        assert!(!seat.gone, "L4: {key:?} has gone twice");
+        assert!(!seat.gone, "G-L4: {key:?} has gone twice");
         seat.gone = true;
     }
 
     fn provider(&mut self, key: Key, event: &ProviderEvent, reign: u64, alive: &[(u32, u64)]) {
-        assert!(!self.seats[&key].gone, "S12: {key:?} hears {event:?} after it has gone");
+        assert!(!self.seats[&key].gone, "G-S12: {key:?} hears {event:?} after it has gone");
         match event {
             ProviderEvent::Accepted(token) => self.given(*token, key),
             ProviderEvent::Approved(ended) => self.ended(key, ended, true, reign, alive),
@@ -147,7 +147,7 @@ impl Ledger {
             }
             ProviderEvent::Error { request, kind, .. } if *kind == MessageKind::PROPOSE => {
                 let seat = self.seats.get_mut(&key).expect("it has asked");
-                assert!(seat.proposed.remove(request), "L4: {key:?} has two answers to {request:?}");
+                assert!(seat.proposed.remove(request), "G-L4: {key:?} has two answers to {request:?}");
                 self.counts.refused += 1;
             }
             ProviderEvent::Phase(open) if open.phase > 1 => self.counts.continued += 1,
@@ -166,8 +166,8 @@ impl Ledger {
         let place = (ended.group, outcome.protocol);
         let seat = self.seats.get_mut(&key).expect("it has asked");
         if let Some((group, last)) = seat.last {
-            assert_eq!(group, ended.group, "S10: {key:?} hears of another group");
-            assert!(last < outcome.protocol, "S3: {key:?} hears of {:?} after {last:?}", outcome.protocol);
+            assert_eq!(group, ended.group, "G-S10: {key:?} hears of another group");
+            assert!(last < outcome.protocol, "G-S3: {key:?} hears of {:?} after {last:?}", outcome.protocol);
         }
         seat.last = Some(place);
         if let Some(known) = self.ends.get_mut(&place) {
@@ -177,7 +177,7 @@ impl Ledger {
             if !same && nobody {
                 self.ends.remove(&place);
             } else {
-                assert!(same, "S1: {:?} hears {approved} {outcome:?}, others {known:?}", key);
+                assert!(same, "G-S1: {:?} hears {approved} {outcome:?}, others {known:?}", key);
                 known.heard.insert((node, incarnation));
                 self.counts.caught_up += u32::from(reign > known.reign);
                 return;
@@ -231,7 +231,7 @@ impl Ledger {
                 };
                 assert!(
                     before.is_none_or(joined),
-                    "S8: {:?} is removed by {before:?} and by {protocol:?} of {group:?}",
+                    "G-S8: {:?} is removed by {before:?} and by {protocol:?} of {group:?}",
                     leave.provider
                 );
             }
@@ -240,9 +240,9 @@ impl Ledger {
 
     /// What a subscriber knows, who hears everything.
     pub(super) fn check_subscriber(&self, key: Key, snapshot: &Snapshot) {
-        let Some((members, state)) = self.known.get(&key) else { panic!("L4: {key:?} hears nothing") };
-        assert_eq!(members.as_ref(), Some(&snapshot.members), "S1: what {key:?} knows of the members");
-        assert_eq!(state.as_ref(), Some(&snapshot.state), "S1: what {key:?} knows of the state value");
+        let Some((members, state)) = self.known.get(&key) else { panic!("G-L4: {key:?} hears nothing") };
+        assert_eq!(members.as_ref(), Some(&snapshot.members), "G-S1: what {key:?} knows of the members");
+        assert_eq!(state.as_ref(), Some(&snapshot.state), "G-S1: what {key:?} knows of the state value");
     }
 }
 

@@ -139,11 +139,11 @@ const MOST: usize = 240;
 /// Four processes and their coordinators on the operations that `bytes` stand for.
 ///
 /// Checked is, whatever goes wrong: nobody panics, and nobody complains of another; all that are told of the end of a
-/// protocol are told the same (S1), each in one order, and once (S3); nobody votes twice in a phase, or for two phases
-/// (S4); each provider is removed from its group once, for one reason (S8); no two have the same number at a time, and
-/// nobody the same number with the same generation as another before (S10); every request ends once (L4). And in the end,
-/// when all has arrived and everybody has voted: nothing runs any more (L2, L5), all that are in a group know the same
-/// members, state value and attributes, those of the coordinator (S1, S9), and subscribers know them as well.
+/// protocol are told the same (G-S1), each in one order, and once (S3); nobody votes twice in a phase, or for two phases
+/// (G-S4); each provider is removed from its group once, for one reason (S8); no two have the same number at a time, and
+/// nobody the same number with the same generation as another before (G-S10); every request ends once (L4). And in the end,
+/// when all has arrived and everybody has voted: nothing runs any more (G-L2, G-L5), all that are in a group know the same
+/// members, state value and attributes, those of the coordinator (G-S1, G-S9), and subscribers know them as well.
 ///
 /// # Panics
 /// It is not so.

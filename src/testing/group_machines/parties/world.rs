@@ -582,16 +582,16 @@ impl Parties {
             for (request, kind) in &seat.providers {
                 let provider = seat.process.provider(*request).expect("it has not gone");
                 let name = &self.groups[*kind].name;
-                assert_eq!(provider.state(), ProviderState::Member, "L2, L4: {at} {request:?} of {name:?}");
+                assert_eq!(provider.state(), ProviderState::Member, "G-L2, G-L4: {at} {request:?} of {name:?}");
                 assert_eq!(
                     Some(provider.members()),
                     coordinator.members(name).as_deref(),
-                    "S1: who is in {name:?}, as {at} knows it"
+                    "G-S1: who is in {name:?}, as {at} knows it"
                 );
                 let standing = provider.standing().expect("it is there");
                 let snapshot = standing.snapshot;
                 let same = known.entry(snapshot.group).or_insert_with(|| snapshot.clone());
-                assert_eq!(*same, snapshot, "S1, S9: what {at} knows of {name:?}");
+                assert_eq!(*same, snapshot, "G-S1, G-S9: what {at} knows of {name:?}");
                 tokens.push(standing.token.index);
             }
         }
@@ -600,7 +600,7 @@ impl Parties {
                 let subscriber = seat.process.subscriber(*request).expect("it has not gone");
                 let name = &self.groups[*kind].name;
                 let standing = subscriber.standing();
-                let standing = standing.unwrap_or_else(|| panic!("L4: {at} {request:?} of {name:?} has no answer"));
+                let standing = standing.unwrap_or_else(|| panic!("G-L4: {at} {request:?} of {name:?} has no answer"));
                 tokens.push(standing.token.index);
                 if let Some(snapshot) = known.get(&standing.snapshot.group) {
                     self.ledger.check_subscriber(self.key(at, *request), snapshot);
@@ -608,17 +608,17 @@ impl Parties {
             }
         }
         for name in self.groups.iter().map(|group| &group.name) {
-            assert_eq!(coordinator.blocked_on(name), [], "L2: {name:?} waits");
+            assert_eq!(coordinator.blocked_on(name), [], "G-L2: {name:?} waits");
             let members = coordinator.members(name).unwrap_or_default();
             let here = |member: &ProviderId| {
                 self.seats.iter().any(|seat| (seat.node, seat.incarnation) == (member.node, member.incarnation))
             };
-            assert!(members.iter().all(here), "L3: the dead are in {name:?}: {members:?}");
+            assert!(members.iter().all(here), "G-L3: the dead are in {name:?}: {members:?}");
         }
         let count = tokens.len();
         tokens.sort_unstable();
         tokens.dedup();
-        assert_eq!(tokens.len(), count, "S10: two have one number");
+        assert_eq!(tokens.len(), count, "G-S10: two have one number");
     }
 }
 
