@@ -1,4 +1,5 @@
-//! The group protocol's machines on operation lists: beside reference models, under the contract suite, and together.
+//! The group protocol's machines under the contract suite, and processes with their coordinators. Beside their reference
+//! models: rows_group.rs.
 //!
 //! Every list of operations comes out of a fixed seed, so that a run is the same each time; libFuzzer looks for new
 //! ones with the same oracles (fuzz/). `MACHINES_LISTS` multiplies how many are run.
@@ -6,8 +7,22 @@
 mod lists;
 
 use handover::testing::Choices;
-use handover::testing::group_machines::{Counts, Parties, PartiesOp, run_parties};
+use handover::testing::group_machines::{CoordinatorSubject, Counts, Parties, PartiesOp, run_coordinator, run_parties};
 use lists::lists;
+use proptest::prelude::*;
+
+handover::contract_tests!(coordinator_contract: CoordinatorSubject);
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same by proptest, which makes a list that fails smaller.
+    #[test]
+    fn any_list(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        run_coordinator(&bytes);
+        run_parties(&bytes);
+    }
+}
 
 #[test]
 fn parties_agree_and_come_to_an_end() {
@@ -26,7 +41,8 @@ fn parties_get_everywhere() {
             let op = PartiesOp::choose_with(&mut choices, faults);
             parties.apply(&op);
         }
-        all[usize::from(faults)] += parties.finish();
+        let clean = parties.is_clean();
+        all[usize::from(!clean)] += parties.finish();
     }
     println!("{all:#?}");
 }

@@ -128,12 +128,15 @@ impl Coordinator {
         self.schedule(link, interval, Due::Ping(link));
     }
 
-    /// Tells every group in which a process is.
+    /// Tells every group in which a process is. Who only waits to join is nobody yet.
     fn announce_process(&mut self, link: LinkId, flags: Flags) {
         let Some(process) = self.clients.get(&link) else { return };
         let held = process.tokens.iter().filter_map(|index| self.tokens.current(*index));
         let places: Vec<_> = held.filter_map(|(_, holder)| Some((holder.group, holder.provider?))).collect::<Vec<_>>();
         for (group, provider) in places {
+            if self.groups.get(&group).is_none_or(|group| !group.hears(provider)) {
+                continue;
+            }
             self.announce(group, flags, Vec::from([provider]));
         }
     }

@@ -46,11 +46,16 @@ impl Group {
         }
     }
 
+    /// Whether a provider is told what becomes of the group: it is there, or its join is voted on.
+    pub(super) fn hears(&self, provider: ProviderId) -> bool {
+        self.members.iter().any(|member| member.provider == provider)
+            || self.admitted.iter().any(|joiner| joiner.provider == provider)
+    }
+
     /// The phase that a provider is in.
     pub(super) fn open_for(&self, provider: ProviderId) -> Option<Open> {
         let running = self.running.as_ref().filter(|_| self.state == GroupState::Voting)?;
-        let is_told = self.members.iter().any(|member| member.provider == provider)
-            || self.admitted.iter().any(|joiner| joiner.provider == provider);
+        let is_told = self.hears(provider);
         let voter = running.voters.iter().find(|voter| voter.provider == provider);
         let vote = voter.and_then(|voter| voter.ballot.clone());
         is_told.then(|| Open { vote, ..running.open() })

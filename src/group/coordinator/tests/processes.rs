@@ -106,6 +106,18 @@ fn who_does_not_answer_is_announced_and_stays() {
 }
 
 #[test]
+fn who_only_waits_to_join_is_nobody_yet() {
+    let mut domain = Domain::grouped(1, &one("g"));
+    domain.enter_as(B, Enter { ping_interval_ms: 100, pong_limit_ms: 20, ..enter(2, 1) });
+    domain.propose(A, VOTED, Wish::State(value("x")));
+    domain.join(B, &one("g"));
+    domain.heard.clear();
+    domain.deadline();
+    domain.deadline();
+    assert_eq!((domain.heard(A), domain.heard(B)), ([].into(), ["ping".into()].into()));
+}
+
+#[test]
 fn who_asks_for_the_whole_is_told_what_runs() {
     let mut domain = Domain::grouped(2, &one("g"));
     domain.propose(A, VOTED, Wish::State(value("x")));

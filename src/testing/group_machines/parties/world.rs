@@ -1,536 +1,515 @@
 //! The machines, their links, and time.
 
+use super::super::words::{self, ballot, changed, voting, wish};
 use super::PartiesOp;
+use super::ledger::{Counts, Key, Ledger};
 use crate::error::Error;
-use crate::group::coordinator::{self, Coordinator, Durability};
-use crate::group::message::{Ballot, Ended, GroupRecord, Message};
-use crate::group::process::{self, Process};
-use crate::group::proposal::{Expulsion, Voting, Wish};
-use crate::group::provider;
-use crate::group::{
-    Attributes, BatchControl, CoordinatorId, DomainId, Epoch, GroupId, GroupName, Phases, ProtocolId, ProviderId,
-    ProviderMessage, RequestId, StateValue, Subscription, ViewId, Vote,
-};
+use crate::group::coordinator::{self, Coordinator, Durability, Event as DomainEvent};
+use crate::group::message::{Entry, GroupRecord, Message, Snapshot};
+use crate::group::process::{self, Event, Process};
+use crate::group::provider::{Event as ProviderEvent, Input as ProviderInput, State as ProviderState};
+use crate::group::{Attributes, DomainId, Epoch, GroupId, LeaveReason, ProviderId, RequestId, Subscription, Vote};
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::time::Instant;
-use bytes::Bytes;
 use core::time::Duration;
-use std::boxed::Box;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::string::String;
 use std::vec::Vec;
 
+/// Most rounds until nothing is on its way any more, and until no deadline is left.
+const ROUNDS: usize = 4096;
+
 const PROCESSES: usize = 4;
+const GRACE: Duration = Duration::from_secs(5);
 
-/// Most rounds until everything has come to an end.
-const ROUNDS: usize = 2000;
-
-/// How often what has come about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Ends that were approved, as providers were told.
-    pub approved: u32,
-    /// Ends that were rejected.
-    pub rejected: u32,
-    /// Providers that have joined, and that have gone from a group that they were in.
-    pub joined: u32,
-    /// See before.
-    pub left: u32,
-    /// Coordinators that have taken over.
-    pub take_overs: u32,
-    /// Times that a provider was told the whole anew.
-    pub resynchronised: u32,
-    /// Processes that were told that they are dead.
-    pub fenced: u32,
-    /// Requests that were refused.
-    pub refused: u32,
-}
-
-impl core::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.approved += other.approved;
-        self.rejected += other.rejected;
-        self.joined += other.joined;
-        self.left += other.left;
-        self.take_overs += other.take_overs;
-        self.resynchronised += other.resynchronised;
-        self.fenced += other.fenced;
-        self.refused += other.refused;
-    }
-}
-
-/// How a protocol has ended, as a provider was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Told {
-    approved: bool,
-    view: ViewId,
-    members: Vec<ProviderId>,
-    value: StateValue,
-}
-
-/// What one provider was told.
-#[derive(Clone, Debug, Default)]
-struct Place {
-    told: BTreeMap<(GroupId, ProtocolId), Told>,
-    last: Option<ProtocolId>,
-    gone: bool,
-}
-
+/// Something that was done, or came of it.
 #[derive(Clone, Debug)]
-struct Party {
-    process: Option<Process>,
-    incarnation: u64,
-    link: Option<LinkId>,
-    up: VecDeque<Message>,
-    down: VecDeque<Message>,
-    requests: u32,
-    places: BTreeMap<RequestId, Place>,
-    /// It was said to be dead, or its link was lost to a coordinator that lives.
-    suspected: bool,
-    over: bool,
-}
-
-/// Four processes and their coordinator, or nobody in its place.
-#[derive(Clone, Debug)]
-pub struct Parties {
-    now: Instant,
-    attributes: Attributes,
-    durability: Durability,
-    coordinator: Option<Coordinator>,
-    epoch: Epoch,
-    last_link: u32,
-    parties: Vec<Party>,
-    persisting: VecDeque<u64>,
-    records: BTreeMap<GroupId, GroupRecord>,
-    counts: Counts,
-    trace: Trace,
+enum Line {
+    Op(Instant, PartiesOp),
+    Process(usize, process::Output),
+    Coordinator(coordinator::Output),
 }
 
 /// What was done, for the message of a panic, whoever panics.
 #[derive(Clone, Debug, Default)]
-struct Trace(Vec<String>);
+struct Trace(Vec<Line>);
 
 impl Drop for Trace {
     fn drop(&mut self) {
         if std::thread::panicking() {
             std::eprintln!("what was done:");
-            self.0.iter().for_each(|line| std::eprintln!("{line}"));
+            for line in &self.0 {
+                match line {
+                    Line::Op(now, op) => std::eprintln!("t={} {op:?}", now.as_micros()),
+                    Line::Process(at, output) => std::eprintln!("    process {at}: {output:?}"),
+                    Line::Coordinator(output) => std::eprintln!("    coordinator: {output:?}"),
+                }
+            }
         }
     }
 }
 
+/// A process, and what its application knows.
+#[derive(Clone, Debug)]
+struct Seat {
+    process: Process,
+    node: u32,
+    incarnation: u64,
+    link: Option<LinkId>,
+    providers: Vec<(RequestId, usize)>,
+    subscribers: Vec<(RequestId, usize)>,
+    deactivating: Vec<RequestId>,
+    next: u32,
+}
+
+/// A link between a process and the coordinator of one reign.
+#[derive(Clone, Debug)]
+struct Link {
+    process: usize,
+    incarnation: u64,
+    reign: u64,
+    up: VecDeque<Message>,
+    down: VecDeque<Message>,
+    /// Whether each end is still there.
+    process_open: bool,
+    coordinator_open: bool,
+}
+
+/// Four [`Process`]es and their [`Coordinator`]s, one after the other.
+///
+/// ```
+/// use handover::testing::Choices;
+/// use handover::testing::group_machines::{Parties, PartiesOp};
+///
+/// let mut parties = Parties::new(&mut Choices::new(&[]));
+/// parties.apply(&PartiesOp::Join { process: 0, group: 0, shape: 0 });
+/// parties.apply(&PartiesOp::Settle);
+/// assert_eq!(parties.finish().joined, 1);
+/// ```
+#[derive(Debug)]
+pub struct Parties {
+    now: Instant,
+    coordinator: Option<Coordinator>,
+    durability: Durability,
+    reign: u64,
+    /// What the other coordinators keep.
+    records: BTreeMap<GroupId, GroupRecord>,
+    /// What is kept, and was not yet said to be.
+    keeping: VecDeque<u64>,
+    groups: Vec<Attributes>,
+    seats: Vec<Seat>,
+    links: BTreeMap<LinkId, Link>,
+    removed: BTreeMap<(u64, GroupId, ProviderId), LeaveReason>,
+    names: BTreeMap<crate::group::GroupName, u32>,
+    ledger: Ledger,
+    clean: bool,
+    trace: Trace,
+}
+
 impl Parties {
-    /// All processes are there, in a domain that is new.
+    /// Processes that are in, and a coordinator, in any configuration.
     #[must_use]
     pub fn new(choices: &mut Choices<'_>) -> Self {
-        let mut attributes = Attributes::new(GroupName::new("fleet").expect("a name of 5 bytes"));
-        attributes.phases = if choices.boolean() { Phases::N } else { Phases::ONE };
-        attributes.batch_control = BatchControl::from_bits_retain(choices.byte() % 4);
-        attributes.default_vote = if choices.boolean() { Vote::REJECT } else { Vote::APPROVE };
-        attributes.time_limit = u16::from(choices.byte() % 3);
-        let durability = if choices.boolean() { Durability::Replicated(1) } else { Durability::Survivors };
-        let epoch = Epoch(0).next(CoordinatorId(1));
-        let party = |_| Party {
-            process: None,
-            incarnation: 0,
-            link: None,
-            up: VecDeque::new(),
-            down: VecDeque::new(),
-            requests: 0,
-            places: BTreeMap::new(),
-            suspected: false,
-            over: false,
-        };
+        let durability = *choices.pick(&[Durability::Survivors, Durability::Quorum]);
+        let groups = words::attributes(choices);
         let mut parties = Self {
             now: Instant::ZERO,
-            attributes,
+            coordinator: None,
             durability,
-            coordinator: Some(Coordinator::new(config(epoch, durability), Instant::ZERO)),
-            epoch,
-            last_link: 0,
-            parties: (0..PROCESSES).map(party).collect(),
-            persisting: VecDeque::new(),
+            reign: 0,
             records: BTreeMap::new(),
-            counts: Counts::default(),
+            keeping: VecDeque::new(),
+            groups,
+            seats: (0..PROCESSES).map(|at| seat(at, 1)).collect(),
+            links: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            names: BTreeMap::new(),
+            ledger: Ledger { durable: durability != Durability::Survivors, ..Ledger::default() },
+            clean: true,
             trace: Trace::default(),
         };
-        (0..PROCESSES).for_each(|at| parties.begin(at));
+        parties.reign = 1;
+        let config = parties.config();
+        parties.coordinator = Some(Coordinator::new(config, Instant::ZERO));
+        (0..PROCESSES).for_each(|at| parties.dial(at));
         parties.settle();
         parties
     }
 
-    /// How often what has come about so far.
+    fn config(&self) -> coordinator::Config {
+        let mut config = coordinator::Config::new(DomainId(7), Epoch(self.reign << 16));
+        config.durability = self.durability;
+        config
+    }
+
+    /// Whether no fault has happened.
     #[must_use]
-    pub const fn counts(&self) -> Counts {
-        self.counts
+    pub const fn is_clean(&self) -> bool {
+        self.clean
     }
 
-    fn node(at: usize) -> u32 {
-        u32::try_from(at).unwrap_or(u32::MAX)
-    }
-
-    /// A process begins, as somebody new.
-    fn begin(&mut self, at: usize) {
-        let party = &mut self.parties[at];
-        party.incarnation += 1;
-        let mut config = process::Config::new(Self::node(at), party.incarnation);
-        config.reenter = Duration::from_secs(3600);
-        party.process = Some(Process::new(config));
-        party.places.clear();
-        (party.suspected, party.over) = (false, false);
-        self.dial(at);
-    }
-
-    fn dial(&mut self, at: usize) {
-        let party = &mut self.parties[at];
-        if self.coordinator.is_none() || party.process.is_none() || party.over || party.link.is_some() {
-            return;
-        }
-        self.last_link += 1;
-        let link = LinkId(self.last_link);
-        party.link = Some(link);
-        party.up.clear();
-        party.down.clear();
-        self.feed_process(at, process::Input::Opened(link));
-    }
-
-    /// Does one thing.
+    /// Does one thing. What makes no sense now does nothing.
     pub fn apply(&mut self, op: &PartiesOp) {
-        self.trace.0.push(std::format!("t={} {op:?}", self.now.as_micros()));
-        let who = |process: u8| usize::from(process) % PROCESSES;
+        self.trace.0.push(Line::Op(self.now, op.clone()));
+        let at = |number: u8| usize::from(number) % PROCESSES;
         match *op {
             PartiesOp::Settle => self.settle(),
             PartiesOp::Deliver { process, up, messages } => {
-                for _ in 0..messages {
-                    self.deliver(who(process), up);
+                if let Some(link) = self.seats[at(process)].link {
+                    (0..messages).for_each(|_| drop(self.deliver(link, up)));
                 }
             }
-            PartiesOp::Dial(process) => self.dial(who(process)),
-            PartiesOp::Join(process) => {
-                let (request, attributes) = (self.request(who(process)), self.attributes.clone());
-                // Two of one process may be in the group.
-                let instance = i16::from(process / 128);
-                let input = process::Input::Join { request, attributes, instance, local_name: String::new() };
-                self.feed_process(who(process), input);
+            PartiesOp::Dial(process) => self.dial(at(process)),
+            PartiesOp::Join { process, group, shape } => self.join(at(process), group, shape),
+            PartiesOp::Subscribe { process, group } => {
+                let request = self.request(at(process));
+                let kind = usize::from(group) % words::GROUPS;
+                let subscription = Subscription::all();
+                let input = process::Input::Subscribe { request, group: words::name(group), subscription };
+                if self.ask(at(process), request, input) {
+                    self.seats[at(process)].subscribers.push((request, kind));
+                }
             }
-            PartiesOp::Subscribe(process) => {
-                let (request, group) = (self.request(who(process)), self.attributes.name.clone());
-                let input = process::Input::Subscribe { request, group, subscription: Subscription::all() };
-                self.feed_process(who(process), input);
+            PartiesOp::Propose { process, provider, wish, voting } => self.propose(at(process), provider, wish, voting),
+            PartiesOp::Vote { process, ballot } => self.vote(at(process), ballot),
+            PartiesOp::Deactivate { process, successful } => self.deactivate(at(process), successful),
+            PartiesOp::Leave { process, which } => self.leave(at(process), which),
+            PartiesOp::Kept => self.kept(),
+            PartiesOp::Pass(millis) => {
+                let then = self.now.saturating_add(Duration::from_millis(millis.into()));
+                self.now = self.deadline().map_or(then, |due| then.min(due)).max(self.now);
             }
-            PartiesOp::Vote { process, ballot } => self.vote(who(process), process, ballot),
-            PartiesOp::Propose { process, wish, voting } => self.propose(who(process), process, wish, voting),
-            PartiesOp::Deactivated { process, successful } => {
-                self.say(who(process), process, &provider::Input::Deactivated(successful));
+            _ => {
+                self.clean = false;
+                self.fault(op);
             }
-            PartiesOp::Acknowledge(process) => self.say(who(process), process, &provider::Input::Acknowledge),
-            PartiesOp::Goodbye(process) => self.say(who(process), process, &provider::Input::Goodbye),
-            PartiesOp::Quit(process) => self.feed_process(who(process), process::Input::Quit),
-            PartiesOp::Keep => self.keep(),
-            PartiesOp::Pass(milliseconds) => {
-                self.now = self.now.saturating_add(Duration::from_millis(u64::from(milliseconds)));
-                self.timeouts();
-            }
-            PartiesOp::Deadline => self.deadline(),
-            PartiesOp::Kill(process) => {
-                let at = who(process);
-                if self.parties[at].process.is_some() { self.kill(at) } else { self.begin(at) }
-            }
-            PartiesOp::Suspect(process) => {
-                let at = who(process);
-                self.parties[at].suspected = true;
-                self.feed_coordinator(coordinator::Input::NodeDown(Self::node(at)));
+        }
+    }
+
+    fn fault(&mut self, op: &PartiesOp) {
+        let at = |number: u8| usize::from(number) % PROCESSES;
+        match *op {
+            PartiesOp::Deadline => self.deadline_comes(),
+            PartiesOp::Cut { process, both } => self.cut(at(process), both),
+            PartiesOp::Die(process) => self.die(at(process)),
+            PartiesOp::NodeDown(process) => {
+                let node = self.seats[at(process)].node;
+                self.order(coordinator::Input::NodeDown(node));
             }
             PartiesOp::Crash => self.crash(),
             PartiesOp::TakeOver => self.take_over(),
+            PartiesOp::Recovered => {
+                if self.coordinator.as_ref().is_some_and(|one| one.state() == coordinator::reign::State::Recovering) {
+                    self.order(coordinator::Input::Recovered);
+                }
+            }
+            _ => {}
         }
     }
 
     fn request(&mut self, at: usize) -> RequestId {
-        self.parties[at].requests += 1;
-        RequestId(self.parties[at].requests)
+        self.seats[at].next += 1;
+        RequestId(self.seats[at].next)
     }
 
-    /// One of the providers of a process: which, the number says.
-    fn place(&self, at: usize, number: u8) -> Option<RequestId> {
-        let party = &self.parties[at];
-        let process = party.process.as_ref()?;
-        let live: Vec<RequestId> =
-            party.places.keys().copied().filter(|request| process.provider(*request).is_some()).collect();
-        live.get(usize::from(number / 8) % live.len().max(1)).copied()
+    fn key(&self, at: usize, request: RequestId) -> Key {
+        (self.seats[at].node, self.seats[at].incarnation, request)
     }
 
-    fn say(&mut self, at: usize, number: u8, input: &provider::Input) {
-        if let Some(request) = self.place(at, number) {
-            self.feed_process(at, process::Input::Provider { request, input: input.clone() });
+    fn alive(&self) -> Vec<(u32, u64)> {
+        self.seats.iter().map(|seat| (seat.node, seat.incarnation)).collect()
+    }
+
+    /// Something that a process is asked to do by its application, which knows when it may.
+    fn ask(&mut self, at: usize, request: RequestId, input: process::Input) -> bool {
+        let key = self.key(at, request);
+        let asks = matches!(input, process::Input::Join { .. } | process::Input::Subscribe { .. });
+        let result = self.seats[at].process.handle(self.now, input);
+        match result {
+            Ok(()) => {
+                if asks {
+                    self.ledger.asks(key);
+                }
+                self.carry_out(at);
+                true
+            }
+            Err(Error::Misuse(_)) => false,
+            Err(Error::Violation(_)) => panic!("our own application is no peer: {result:?}"),
         }
     }
 
-    fn vote(&mut self, at: usize, number: u8, what: u8) {
-        let Some(request) = self.place(at, number) else { return };
-        let process = self.parties[at].process.as_ref();
-        let open = process.and_then(|process| process.provider(request)).and_then(provider::Provider::open);
-        let Some((protocol, phase)) = open.map(|open| (open.protocol, open.phase)) else { return };
-        let ballot = Ballot {
-            vote: [Vote::APPROVE, Vote::CONTINUE, Vote::REJECT, Vote::APPROVE][usize::from(what % 4)],
-            default_vote: [None, None, Some(Vote::APPROVE), Some(Vote::REJECT)][usize::from(what / 4 % 4)],
-            state: (what / 16 % 4 == 1).then(|| value(what)),
-            message: (what / 64 == 1).then(|| message(what)),
-        };
-        let input = provider::Input::Vote { protocol, phase, ballot };
-        self.feed_process(at, process::Input::Provider { request, input });
+    fn join(&mut self, at: usize, group: u8, shape: u8) {
+        let kind = usize::from(group) % words::GROUPS;
+        let attributes = changed(&self.groups[kind], shape);
+        let (request, instance) = (self.request(at), i16::from(shape % 2));
+        let input = process::Input::Join { request, attributes, instance, local_name: String::new() };
+        if self.ask(at, request, input) {
+            self.seats[at].providers.push((request, kind));
+        }
     }
 
-    fn propose(&mut self, at: usize, number: u8, what: u8, how: u8) {
-        let voting = Voting {
-            phases: if how.is_multiple_of(2) { Phases::N } else { Phases::ONE },
-            time_limit: u16::from(how / 2 % 3),
-        };
-        let members = self.coordinator.as_ref().and_then(|one| one.members(&self.attributes.name)).unwrap_or_default();
-        let wish = match what % 8 {
-            0..=2 => Wish::State(value(what)),
-            3 => Wish::Message(message(what)),
-            4 | 5 => Wish::Leave(u32::from(what)),
-            6 => {
-                let first = usize::from(what / 8) % members.len().max(1);
-                let targets: Vec<ProviderId> =
-                    members.into_iter().skip(first).take(1 + usize::from(what / 64)).collect();
-                Wish::Expel(Expulsion { targets, deactivate_phase: u32::from(how / 8 % 3), flag: Bytes::new() })
-            }
-            _ => {
-                let mut attributes = self.attributes.clone();
-                attributes.time_limit = u16::from(what / 8 % 3);
-                Wish::Attributes(Box::new(attributes))
-            }
-        };
+    fn propose(&mut self, at: usize, provider: u8, shape: u8, how: u8) {
+        let seat = &self.seats[at];
+        let Some(&(owner, kind)) = seat.providers.iter().rev().nth(usize::from(provider)) else { return };
+        let Some(known) = seat.process.provider(owner) else { return };
+        let stranger = ProviderId { node: 99, instance: 0, incarnation: 1 };
+        let wish = wish(shape, &self.groups[kind], known.members(), &[stranger]);
+        let view = (how > 240).then(|| known.view());
         let request = self.request(at);
-        self.say(at, number, &provider::Input::Propose { request, voting, view: None, wish });
+        let input = ProviderInput::Propose { request, voting: voting(how), view, wish };
+        let key = self.key(at, owner);
+        self.ledger.proposes(key, request);
+        self.ask(at, request, process::Input::Provider { request: owner, input });
     }
 
-    fn feed_process(&mut self, at: usize, input: process::Input) {
-        let now = self.now;
-        let Some(process) = &mut self.parties[at].process else { return };
-        match process.handle(now, input) {
-            Ok(()) | Err(Error::Misuse(_)) => {}
-            Err(Error::Violation(wrong)) => panic!("process {at} complains: {wrong:?}"),
+    /// Whichever of its providers has a vote due.
+    fn due(&self, at: usize) -> Option<(RequestId, crate::group::ProtocolId, u32)> {
+        let seat = &self.seats[at];
+        seat.providers.iter().rev().find_map(|(request, _)| {
+            let provider = seat.process.provider(*request)?;
+            let (protocol, phase) = words::place(provider.open()?);
+            (provider.state() == ProviderState::Voting).then_some((*request, protocol, phase))
+        })
+    }
+
+    fn vote(&mut self, at: usize, shape: u8) {
+        let Some((request, protocol, phase)) = self.due(at) else { return };
+        let input = ProviderInput::Vote { protocol, phase, ballot: ballot(shape) };
+        self.ask(at, request, process::Input::Provider { request, input });
+    }
+
+    fn deactivate(&mut self, at: usize, successful: bool) {
+        let Some(request) = self.seats[at].deactivating.pop() else { return };
+        let input = ProviderInput::Deactivated(successful);
+        self.ask(at, request, process::Input::Provider { request, input });
+    }
+
+    fn leave(&mut self, at: usize, which: u8) {
+        let seat = &self.seats[at];
+        if which % 4 == 3 {
+            let Some(&(request, _)) = seat.subscribers.iter().rev().nth(usize::from(which / 4)) else { return };
+            self.ask(at, request, process::Input::Unsubscribe(request));
+        } else {
+            let Some(&(request, _)) = seat.providers.iter().rev().nth(usize::from(which / 4)) else { return };
+            self.ask(at, request, process::Input::Provider { request, input: ProviderInput::Goodbye });
         }
-        while let Some(output) = self.parties[at].process.as_mut().and_then(Process::poll_output) {
-            self.trace.0.push(std::format!("    process {at}: {output:?}"));
+    }
+
+    fn kept(&mut self) {
+        if let Some(index) = self.keeping.pop_front() {
+            self.order(coordinator::Input::Persisted(index));
+        }
+    }
+
+    fn dial(&mut self, at: usize) {
+        if self.coordinator.is_none() {
+            return;
+        }
+        let link = LinkId(u32::try_from(self.links.len()).unwrap_or(0));
+        let (incarnation, reign) = (self.seats[at].incarnation, self.reign);
+        if self.seats[at].process.state() != process::State::Outside {
+            return;
+        }
+        let (up, down) = (VecDeque::new(), VecDeque::new());
+        let (process_open, coordinator_open) = (true, true);
+        self.links.insert(link, Link { process: at, incarnation, reign, up, down, process_open, coordinator_open });
+        self.seats[at].link = Some(link);
+        self.tell(at, process::Input::Opened(link));
+    }
+
+    /// A process hears something.
+    fn tell(&mut self, at: usize, input: process::Input) {
+        let result = self.seats[at].process.handle(self.now, input);
+        assert_eq!(result, Ok(()), "nobody has made a mistake");
+        self.carry_out(at);
+    }
+
+    fn order(&mut self, input: coordinator::Input) {
+        let Some(coordinator) = &mut self.coordinator else { return };
+        let result = coordinator.handle(self.now, input);
+        assert_eq!(result, Ok(()), "nobody has made a mistake");
+        self.carry_out_coordinator();
+    }
+
+    fn carry_out(&mut self, at: usize) {
+        while let Some(output) = self.seats[at].process.poll_output() {
+            self.trace.0.push(Line::Process(at, output.clone()));
             match output {
                 process::Output::Send { link, message } => {
-                    if self.parties[at].link == Some(link) {
-                        self.parties[at].up.push_back(message);
+                    let link = self.links.get_mut(&link).expect("it is one of its own");
+                    if link.process_open && link.coordinator_open {
+                        link.up.push_back(message);
                     }
                 }
-                process::Output::Close(link) => self.closed(at, link),
-                process::Output::Event(event) => self.heard(at, event),
+                process::Output::Close(link) => self.closed_by_process(link),
+                process::Output::Event(event) => self.event(at, &event),
             }
+        }
+        if self.seats[at].process.state() == process::State::Over {
+            // It comes back as somebody else.
+            let incarnation = self.seats[at].incarnation + 1;
+            self.seats[at] = seat(at, incarnation);
         }
     }
 
-    /// A process closes its link: what it has said comes, and then the end.
-    fn closed(&mut self, at: usize, link: LinkId) {
-        if self.parties[at].link == Some(link) {
-            while !self.parties[at].up.is_empty() && self.parties[at].link == Some(link) {
-                self.deliver(at, true);
-            }
-            if self.parties[at].link == Some(link) {
-                self.parties[at].link = None;
-                self.parties[at].down.clear();
-                self.feed_coordinator(coordinator::Input::Closed(link));
-            }
+    fn closed_by_process(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.process_open = false;
+        link.down.clear();
+        let at = link.process;
+        if self.seats[at].link == Some(id) {
+            self.seats[at].link = None;
         }
     }
 
-    fn heard(&mut self, at: usize, event: process::Event) {
+    fn event(&mut self, at: usize, event: &Event) {
+        let who = (self.seats[at].node, self.seats[at].incarnation);
+        let alive = self.alive();
+        self.ledger.hears(who, event, self.reign, &alive);
+        let seat = &mut self.seats[at];
         match event {
-            process::Event::Provider { request, event } => self.provider_heard(at, request, event),
-            process::Event::Ended(_) => {
-                assert!(!self.parties[at].over, "process {at} ends twice");
-                self.parties[at].over = true;
-                self.counts.fenced += u32::from(self.parties[at].suspected);
+            Event::Provider { request, event } => match event {
+                ProviderEvent::Gone(_) => seat.providers.retain(|(other, _)| other != request),
+                ProviderEvent::Watch { deactivate: Some(_), .. } => seat.deactivating.push(*request),
+                _ => {}
+            },
+            Event::Subscriber { request, event: crate::group::subscriber::Event::Gone(_) } => {
+                seat.subscribers.retain(|(other, _)| other != request);
             }
+            Event::Orphaned => seat.link = None,
             _ => {}
         }
     }
 
-    fn provider_heard(&mut self, at: usize, request: RequestId, event: provider::Event) {
-        let place = self.parties[at].places.entry(request).or_default();
-        assert!(!place.gone, "G-S12: {request:?} of process {at} hears {event:?} after its end");
-        match event {
-            provider::Event::Approved(ended) => self.tells(at, request, &ended, true),
-            provider::Event::Rejected(ended) => self.tells(at, request, &ended, false),
-            provider::Event::Resynchronised(snapshot) => {
-                self.counts.resynchronised += 1;
-                place.last = Some(snapshot.last);
-            }
-            provider::Event::Error { .. } => self.counts.refused += 1,
-            provider::Event::Gone(_) => {
-                self.counts.left += u32::from(place.last.is_some());
-                place.gone = true;
-            }
-            _ => {}
-        }
-    }
-
-    fn tells(&mut self, at: usize, request: RequestId, ended: &Ended, approved: bool) {
-        let Some(provider) = self.parties[at].process.as_ref().and_then(|process| process.provider(request)) else {
-            return;
-        };
-        let (members, value) = (provider.members().to_vec(), provider.value().clone());
-        let told = Told { approved, view: provider.view(), members, value };
-        let (protocol, key) = (ended.outcome.protocol, (ended.group, ended.outcome.protocol));
-        // Who is turned down, or goes, may know of nobody any more.
-        let knows = !told.members.is_empty();
-        let strict = self.durability != Durability::Survivors;
-        for (other, party) in self.parties.iter().enumerate().filter(|_| knows) {
-            if strict || (party.process.is_some() && !party.suspected && !party.over) {
-                for before in party.places.values().filter_map(|place| place.told.get(&key)) {
-                    assert!(*before == told, "G-S1: process {at} and {other} of {key:?}: {told:?}, {before:?}");
-                }
-            }
-        }
-        let place = self.parties[at].places.entry(request).or_default();
-        let is_later = place.last.is_none_or(|last| last < protocol);
-        assert!(is_later, "G-S3: {protocol:?} after {:?} at process {at}", place.last);
-        let me = |id: &ProviderId| id.node == Self::node(at);
-        let joins = ended.outcome.proposal.joining.iter().any(me);
-        assert!(place.last.is_some() || joins, "G-S8: process {at} is told {protocol:?} before its join");
-        if joins && approved {
-            self.counts.joined += 1;
-        }
-        if approved || place.last.is_some() {
-            place.last = Some(protocol);
-        }
-        if knows {
-            place.told.insert(key, told);
-        }
-        self.counts.approved += u32::from(approved);
-        self.counts.rejected += u32::from(!approved);
-    }
-
-    fn feed_coordinator(&mut self, input: coordinator::Input) {
-        let now = self.now;
-        let Some(coordinator) = &mut self.coordinator else { return };
-        match coordinator.handle(now, input) {
-            Ok(()) | Err(Error::Misuse(_)) => {}
-            Err(Error::Violation(wrong)) => panic!("the coordinator complains: {wrong:?}"),
-        }
-        while let Some(output) = self.coordinator.as_mut().and_then(Coordinator::poll_output) {
-            self.trace.0.push(std::format!("    coordinator: {output:?}"));
+    fn carry_out_coordinator(&mut self) {
+        while let Some(output) = self.coordinator.as_mut().and_then(Machine::poll_output) {
+            self.trace.0.push(Line::Coordinator(output.clone()));
             match output {
                 coordinator::Output::Send { link, message } => {
-                    if let Some(party) = self.parties.iter_mut().find(|party| party.link == Some(link)) {
-                        party.down.push_back(message);
+                    let link = self.links.get_mut(&link).expect("it has come from somebody");
+                    if link.process_open && link.coordinator_open {
+                        link.down.push_back(message);
                     }
                 }
                 coordinator::Output::Close(link) => {
-                    // What was said before comes, and then the end.
-                    if let Some(at) = self.parties.iter().position(|party| party.link == Some(link)) {
-                        self.parties[at].up.clear();
-                        while self.parties[at].link == Some(link) && !self.parties[at].down.is_empty() {
-                            self.deliver(at, false);
-                        }
-                        if self.parties[at].link == Some(link) {
-                            self.parties[at].link = None;
-                            self.feed_process(at, process::Input::Closed(link));
-                        }
+                    if let Some(link) = self.links.get_mut(&link) {
+                        link.coordinator_open = false;
                     }
                 }
-                coordinator::Output::Event(coordinator::Event::Entering { link, .. }) => {
-                    self.feed_coordinator(coordinator::Input::Admit { link, allowed: true });
-                }
-                coordinator::Output::Persist(entry) => {
-                    self.persisting.push_back(entry.index);
-                    let record = self.records.entry(entry.snapshot.group);
-                    let record =
-                        record.or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
-                    record.snapshot = entry.snapshot;
-                    record.recent.push(entry.past);
-                    if record.recent.len() > 8 {
-                        record.recent.remove(0);
-                    }
-                }
-                coordinator::Output::Event(_) => {}
+                coordinator::Output::Persist(entry) => self.persist(&entry),
+                coordinator::Output::Event(event) => self.domain_event(event),
             }
         }
     }
 
-    fn keep(&mut self) {
-        if let Some(index) = self.persisting.pop_front() {
-            self.feed_coordinator(coordinator::Input::Persisted(index));
+    /// Others keep it; that is said later.
+    fn persist(&mut self, entry: &Entry) {
+        self.keeping.push_back(entry.index);
+        let record = self
+            .records
+            .entry(entry.snapshot.group)
+            .or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
+        record.snapshot = entry.snapshot.clone();
+        record.recent.push(entry.past.clone());
+        if record.recent.len() > 8 {
+            record.recent.remove(0);
         }
     }
 
-    fn deliver(&mut self, at: usize, up: bool) {
-        let party = &mut self.parties[at];
-        let Some(link) = party.link else { return };
+    fn domain_event(&mut self, event: DomainEvent) {
+        match event {
+            DomainEvent::Entering { link, .. } => self.order(coordinator::Input::Admit { link, allowed: true }),
+            DomainEvent::Formed(name) => *self.names.entry(name).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    /// One message on a link in one direction, or the end of it.
+    fn deliver(&mut self, id: LinkId, up: bool) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let (at, current) = (link.process, link.reign == self.reign && self.coordinator.is_some());
         if up {
-            if let Some(message) = party.up.pop_front() {
-                self.feed_coordinator(coordinator::Input::Message { link, message });
+            if let Some(message) = link.up.pop_front() {
+                if current {
+                    self.order(coordinator::Input::Message { link: id, message });
+                }
+                return true;
             }
-        } else if let Some(message) = party.down.pop_front() {
-            self.feed_process(at, process::Input::Message { link, message });
+            if !link.process_open && link.coordinator_open {
+                link.coordinator_open = false;
+                if current {
+                    self.order(coordinator::Input::Closed(id));
+                }
+                return true;
+            }
+            return false;
         }
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.parties.iter().all(|party| party.link.is_none() || party.up.is_empty() && party.down.is_empty())
+        let same = link.incarnation == self.seats[at].incarnation;
+        if let Some(message) = link.down.pop_front() {
+            if same && link.process_open {
+                self.tell(at, process::Input::Message { link: id, message });
+            }
+            return true;
+        }
+        if !link.coordinator_open && link.process_open {
+            link.process_open = false;
+            if same {
+                self.tell(at, process::Input::Closed(id));
+            }
+            return true;
+        }
+        false
     }
 
     fn settle(&mut self) {
         for _ in 0..ROUNDS {
-            if self.is_quiet() {
+            let mut moved = false;
+            let ids: Vec<LinkId> = self.links.keys().copied().collect();
+            for id in ids {
+                moved |= self.deliver(id, true);
+                moved |= self.deliver(id, false);
+            }
+            if !self.keeping.is_empty() {
+                self.kept();
+                moved = true;
+            }
+            if !moved {
                 return;
             }
-            for at in 0..PROCESSES {
-                self.deliver(at, true);
-                self.deliver(at, false);
-            }
         }
-        panic!("G-L2: messages without end");
+        panic!("8: they talk without end");
     }
 
-    fn timeouts(&mut self) {
-        self.feed_coordinator(coordinator::Input::Timeout);
-        for at in 0..PROCESSES {
-            self.feed_process(at, process::Input::Timeout);
+    fn cut(&mut self, at: usize, both: bool) {
+        let Some(id) = self.seats[at].link else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.down.clear();
+        link.process_open = false;
+        if both {
+            link.up.clear();
         }
+        self.tell(at, process::Input::Closed(id));
     }
 
-    fn deadline(&mut self) {
-        if let Some(at) = self.coordinator.as_ref().and_then(Coordinator::poll_timeout) {
-            self.now = self.now.max(at);
-            self.timeouts();
+    fn die(&mut self, at: usize) {
+        if let Some(link) = self.seats[at].link.and_then(|id| self.links.get_mut(&id)) {
+            link.process_open = false;
+            link.down.clear();
         }
+        let incarnation = self.seats[at].incarnation + 1;
+        self.seats[at] = seat(at, incarnation);
     }
 
-    fn kill(&mut self, at: usize) {
-        let party = &mut self.parties[at];
-        party.process = None;
-        party.down.clear();
-        if self.durability == Durability::Survivors {
-            party.places.clear();
-        }
-        if let Some(link) = party.link {
-            while !self.parties[at].up.is_empty() && self.parties[at].link == Some(link) {
-                self.deliver(at, true);
-            }
-            self.parties[at].link = None;
-            self.feed_coordinator(coordinator::Input::Closed(link));
-        }
-    }
-
+    /// The coordinator is gone, and all of its links.
     fn crash(&mut self) {
-        self.coordinator = None;
-        self.persisting.clear();
-        for at in 0..PROCESSES {
-            if let Some(link) = self.parties[at].link.take() {
-                self.parties[at].up.clear();
-                self.parties[at].down.clear();
-                self.feed_process(at, process::Input::Closed(link));
-            }
+        if self.coordinator.take().is_none() {
+            return;
+        }
+        self.keeping.clear();
+        for link in self.links.values_mut() {
+            link.coordinator_open = false;
+            link.up.clear();
         }
     }
 
@@ -538,116 +517,121 @@ impl Parties {
         if self.coordinator.is_some() {
             return;
         }
-        self.counts.take_overs += 1;
-        self.epoch = self.epoch.next(CoordinatorId(1));
-        let records = self.records.values().cloned().collect();
-        let grace = Duration::from_secs(1);
-        let config = config(self.epoch, self.durability);
-        self.coordinator = Some(Coordinator::take_over(config, records, grace, self.now));
+        self.reign += 1;
+        let records = if self.ledger.durable { self.records.values().cloned().collect() } else { Vec::new() };
+        self.coordinator = Some(Coordinator::take_over(self.config(), records, GRACE, self.now));
+        self.ledger.counts.taken_over += 1;
     }
 
-    /// No more faults: everything comes to an end, and everybody who is there knows the same.
+    fn deadline(&self) -> Option<Instant> {
+        let processes = self.seats.iter().filter_map(|seat| seat.process.poll_timeout());
+        processes.chain(self.coordinator.as_ref().and_then(Machine::poll_timeout)).min()
+    }
+
+    fn deadline_comes(&mut self) {
+        self.now = self.deadline().map_or(self.now, |due| due.max(self.now));
+        self.order(coordinator::Input::Timeout);
+        (0..PROCESSES).for_each(|at| self.tell(at, process::Input::Timeout));
+    }
+
+    /// Lets everything come to its end, and checks what was said of it. What has come about.
     ///
     /// # Panics
-    /// It does not, or they do not.
-    pub fn finish(mut self) -> Counts {
-        self.trace.0.push(String::from("the end"));
+    /// It does not, or it is not true.
+    pub fn finish(&mut self) -> Counts {
+        self.settle();
         self.take_over();
         for _ in 0..ROUNDS {
             (0..PROCESSES).for_each(|at| self.dial(at));
             self.settle();
-            let is_over = self.advance();
-            if is_over && self.is_quiet() {
-                self.agree();
-                return self.counts;
+            if self.coordinator.as_ref().is_some_and(|one| one.state() == coordinator::reign::State::Recovering) {
+                self.order(coordinator::Input::Recovered);
+                continue;
+            }
+            let voter = (0..PROCESSES).find_map(|at| self.due(at).map(|due| (at, due)));
+            if let Some((at, (request, protocol, phase))) = voter {
+                let ballot = crate::group::message::Ballot {
+                    vote: Vote::APPROVE,
+                    default_vote: None,
+                    state: None,
+                    message: None,
+                };
+                let input = ProviderInput::Vote { protocol, phase, ballot };
+                let done = self.ask(at, request, process::Input::Provider { request, input });
+                assert!(done, "4.3: a vote is due and is not taken");
+                continue;
+            }
+            let busy = (0..PROCESSES).find(|at| !self.seats[*at].deactivating.is_empty());
+            match busy {
+                Some(at) => self.deactivate(at, true),
+                None if (0..PROCESSES).any(|at| self.seats[at].process.state() != process::State::Inside) => {}
+                None => break,
             }
         }
-        let states = self.parties.iter().map(|party| {
-            let process = party.process.as_ref();
-            let places =
-                party.places.keys().filter_map(|request| Some((*request, process?.provider(*request)?.state())));
-            (process.map(Machine::state), places.collect::<Vec<_>>())
-        });
-        let states: Vec<_> = states.collect();
-        let blocked = self.coordinator.as_ref().map(|one| one.blocked_on(&self.attributes.name));
-        panic!("G-L2, G-L5: something does not come to an end: {states:?}, the coordinator waits for {blocked:?}");
+        self.check();
+        self.ledger.check();
+        self.ledger.counts
     }
 
-    /// Everybody does what is due; true if nothing is.
-    fn advance(&mut self) -> bool {
-        let mut is_over = true;
-        for at in 0..PROCESSES {
-            let requests: Vec<RequestId> = self.parties[at].places.keys().copied().collect();
-            for request in requests {
-                let Some(process) = &self.parties[at].process else { continue };
-                let Some(provider) = process.provider(request) else { continue };
-                let open = provider.open().map(|open| (open.protocol, open.phase));
-                match (provider.state(), open) {
-                    (provider::State::Voting, Some((protocol, phase))) => {
-                        let ballot = Ballot { vote: Vote::APPROVE, default_vote: None, state: None, message: None };
-                        let input = provider::Input::Vote { protocol, phase, ballot };
-                        self.feed_process(at, process::Input::Provider { request, input });
-                        is_over = false;
-                    }
-                    (provider::State::Voted, _) => {
-                        let input = provider::Input::Deactivated(true);
-                        self.feed_process(at, process::Input::Provider { request, input });
-                        is_over = false;
-                    }
-                    (provider::State::Requested | provider::State::Accepted, _) => is_over = false,
-                    _ => {}
+    /// What everybody knows is what is.
+    fn check(&self) {
+        let Some(coordinator) = &self.coordinator else { panic!("somebody has taken over") };
+        let mut tokens = Vec::new();
+        let mut known: BTreeMap<GroupId, Snapshot> = BTreeMap::new();
+        for (at, seat) in self.seats.iter().enumerate() {
+            for (request, kind) in &seat.providers {
+                let provider = seat.process.provider(*request).expect("it has not gone");
+                let name = &self.groups[*kind].name;
+                assert_eq!(provider.state(), ProviderState::Member, "G-L2, G-L4: {at} {request:?} of {name:?}");
+                assert_eq!(
+                    Some(provider.members()),
+                    coordinator.members(name).as_deref(),
+                    "G-S1: who is in {name:?}, as {at} knows it"
+                );
+                let standing = provider.standing().expect("it is there");
+                let snapshot = standing.snapshot;
+                let same = known.entry(snapshot.group).or_insert_with(|| snapshot.clone());
+                assert_eq!(*same, snapshot, "G-S1, G-S9: what {at} knows of {name:?}");
+                tokens.push(standing.token.index);
+            }
+        }
+        for (at, seat) in self.seats.iter().enumerate() {
+            for (request, kind) in &seat.subscribers {
+                let subscriber = seat.process.subscriber(*request).expect("it has not gone");
+                let name = &self.groups[*kind].name;
+                let standing = subscriber.standing();
+                let standing = standing.unwrap_or_else(|| panic!("G-L4: {at} {request:?} of {name:?} has no answer"));
+                tokens.push(standing.token.index);
+                if let Some(snapshot) = known.get(&standing.snapshot.group) {
+                    self.ledger.check_subscriber(self.key(at, *request), snapshot);
                 }
             }
         }
-        while !self.persisting.is_empty() {
-            self.keep();
-            is_over = false;
+        for name in self.groups.iter().map(|group| &group.name) {
+            assert_eq!(coordinator.blocked_on(name), [], "G-L2: {name:?} waits");
+            let members = coordinator.members(name).unwrap_or_default();
+            let here = |member: &ProviderId| {
+                self.seats.iter().any(|seat| (seat.node, seat.incarnation) == (member.node, member.incarnation))
+            };
+            assert!(members.iter().all(here), "G-L3: the dead are in {name:?}: {members:?}");
         }
-        if self.coordinator.as_ref().is_some_and(|one| one.poll_timeout().is_some()) {
-            is_over = false;
-            self.deadline();
-        }
-        is_over
-    }
-
-    fn agree(&self) {
-        let Some(coordinator) = &self.coordinator else { return };
-        let members = coordinator.members(&self.attributes.name).unwrap_or_default();
-        let mut there: BTreeSet<ProviderId> = BTreeSet::new();
-        let mut first: Option<(Vec<ProviderId>, ViewId, StateValue, Attributes)> = None;
-        for party in &self.parties {
-            let Some(process) = &party.process else { continue };
-            for provider in party.places.keys().filter_map(|request| process.provider(*request)) {
-                there.insert(provider.id());
-                let known = (
-                    provider.members().to_vec(),
-                    provider.view(),
-                    provider.value().clone(),
-                    provider.attributes().clone(),
-                );
-                let first = first.get_or_insert_with(|| known.clone());
-                assert!(*first == known, "G-S1, G-S9: at the end {first:?} and {known:?}");
-            }
-        }
-        let distinct: BTreeSet<ProviderId> = members.iter().copied().collect();
-        assert!(distinct.len() == members.len(), "G-S8: {members:?}");
-        assert!(distinct == there, "G-L3, G-L4: members {members:?}, and there are {there:?}");
-        if let Some((known, ..)) = first {
-            assert!(known == members, "G-S1: members {members:?}, and known are {known:?}");
-        }
+        let count = tokens.len();
+        tokens.sort_unstable();
+        tokens.dedup();
+        assert_eq!(tokens.len(), count, "G-S10: two have one number");
     }
 }
 
-fn value(number: u8) -> StateValue {
-    StateValue::new(std::vec![number]).unwrap_or_default()
-}
-
-fn message(number: u8) -> ProviderMessage {
-    ProviderMessage::new(std::vec![number]).expect("a message of one byte")
-}
-
-fn config(epoch: Epoch, durability: Durability) -> coordinator::Config {
-    let mut config = coordinator::Config::new(DomainId(1), epoch);
-    config.durability = durability;
-    config
+fn seat(at: usize, incarnation: u64) -> Seat {
+    let node = u32::try_from(at).unwrap_or(0) + 1;
+    Seat {
+        process: Process::new(process::Config::new(node, incarnation)),
+        node,
+        incarnation,
+        link: None,
+        providers: Vec::new(),
+        subscribers: Vec::new(),
+        deactivating: Vec::new(),
+        next: 0,
+    }
 }
