@@ -297,7 +297,7 @@ pub(crate) fn setups() -> Vec<Setup> {
             people: 1,
             places: vec![Place { members: vec![0], ..place.clone() }],
             wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
-            budget: Budget { splits: 1, breaks: 1, kills: 1, returns: 1, ..small },
+            budget: Budget { splits: 1, breaks: 1, kills: 1, returns: 1, expires: 1, ..small },
             ..lost.clone()
         },
         Setup {
@@ -512,6 +512,16 @@ pub(crate) fn setups() -> Vec<Setup> {
             places: vec![two.clone(), bar.clone()],
             wishes: vec![],
             budget: Budget { kills: 1, goodbyes: 1, crashes: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "outcomes are kept by more than half, and one comes back",
+            seats: 2,
+            people: 2,
+            places: vec![two.clone()],
+            wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
+            durability: Durability::Quorum,
+            budget: Budget { crashes: 2, restarts: 2, ..small },
             ..lost.clone()
         },
         Setup {

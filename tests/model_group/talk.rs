@@ -51,6 +51,7 @@ pub(crate) enum Action {
     ReplicaExpires(usize),
     Kill(usize),
     Crash(usize),
+    Restart(usize),
     NodeDown(usize, usize),
     Break(usize),
     Meet(usize),
@@ -104,21 +105,25 @@ impl Talk {
         Process::new(process::Config::new(node(person), incarnation))
     }
 
-    fn seat(&self, at: usize) -> Seat {
+    pub(crate) fn replica(&self, at: usize, memory: replica::Memory) -> Replica {
         let number = |number: usize| u16::try_from(number).expect("few");
         let mut config = replica::Config::new(CoordinatorId(number(at)), number(self.setup.seats));
         config.durability = self.setup.durability;
         config.address = Text::new(format!("seat {at}")).expect("short");
         config.heartbeat = Duration::from_secs(2);
-        let replica = Replica::new(config, replica::Memory::default(), Instant::ZERO);
+        Replica::new(config, memory, Instant::ZERO)
+    }
+
+    fn seat(&self, at: usize) -> Seat {
         Seat {
-            replica: Shared::new(replica),
+            replica: Shared::new(self.replica(at, replica::Memory::default())),
             reign: None,
             epoch: Epoch(0),
             up: true,
             tries: 2,
             now: Instant::ZERO,
             storing: VecDeque::new(),
+            stored: (Epoch(0), Vec::new()),
             tallies: Vec::new(),
             goodbyes: BTreeSet::new(),
             downs: BTreeSet::new(),
@@ -358,8 +363,7 @@ impl Step<'_> {
             Action::ToPeer(from, to) => self.peer_reads(from, to),
             Action::PeerNotices(from, to) => self.peer_notices(from, to),
             Action::Stored(seat) => {
-                let number = self.w.seats[seat].storing.pop_front().expect("something is being stored");
-                self.replica_is_given(seat, replica::Input::Stored(number));
+                self.stores(seat);
             }
             Action::Dial(person, seat) => self.dial(person, seat),
             Action::Join(person, place) => self.join(person, place),
@@ -410,6 +414,10 @@ impl Step<'_> {
             Action::Crash(seat) => {
                 self.w.budget.crashes -= 1;
                 self.crash(seat);
+            }
+            Action::Restart(seat) => {
+                self.w.budget.restarts -= 1;
+                self.restart(seat);
             }
             Action::NodeDown(seat, person) => {
                 self.w.budget.downs -= 1;
@@ -504,7 +512,14 @@ impl Model for Talk {
                 actions.push(Action::NodeDown(wire.seat, wire.person));
             }
         }
-        for (at, seat) in w.seats.iter().enumerate().filter(|(_, seat)| seat.up) {
+        for (at, seat) in w.seats.iter().enumerate() {
+            let noticed = !w.peers.keys().any(|(from, to)| *from == at && w.seats[*to].up);
+            if !seat.up && budget.restarts > 0 && noticed {
+                actions.push(Action::Restart(at));
+            }
+            if !seat.up {
+                continue;
+            }
             let leads = seat.reign.as_ref().is_some_and(|reign| reign.get().state() == reign::State::Leading);
             if seat.reign.is_some() && budget.crashes > 0 {
                 actions.push(Action::Crash(at));
