@@ -162,6 +162,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "two want something",
+            small: true,
             wishes: vec![
                 wish(0, Ask::State("soup"), Phases::N, 0),
                 wish(1, Ask::Message, Phases::ONE, 0),
@@ -172,6 +173,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "one joins, and somebody dies in every phase",
+            small: true,
             places: vec![joined.clone()],
             says: vec![MORE, NO, MORE],
             wishes: vec![],
@@ -215,6 +217,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "one is expelled, and deactivates itself first",
+            small: true,
             says: vec![MORE, YES, NO],
             wishes: vec![wish(0, Ask::Expel(&[1], 2), Phases::N, 0)],
             budget: Budget { kills: 1, ..small },
@@ -229,6 +232,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "a live process is declared dead, and comes back",
+            small: true,
             budget: Budget { downs: 1, returns: 1, ..small },
             says: vec![YES, YES, YES],
             late: true,
@@ -236,6 +240,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "a link breaks, and its process comes back",
+            small: true,
             places: vec![Place { attributes: group("kitchen", voted), ..place.clone() }],
             budget: Budget { breaks: 1, returns: 1, ..small },
             wishes: vec![],
@@ -243,6 +248,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "one watches",
+            small: true,
             people: 4,
             places: vec![watched.clone()],
             says: vec![YES, NO, YES, YES],
@@ -253,6 +259,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         Setup { name: "a coordinator is lost", says: vec![YES, MORE, NO], ..lost.clone() },
         Setup {
             name: "a coordinator and a provider are lost",
+            small: true,
             people: 2,
             places: vec![two.clone()],
             says: vec![YES, MORE],
@@ -279,6 +286,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "two believe that they reign",
+            small: true,
             people: 2,
             places: vec![two.clone()],
             budget: Budget { splits: 1, ..small },
@@ -302,6 +310,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "outcomes are kept by another one",
+            small: true,
             people: 2,
             places: vec![two.clone()],
             durability: Durability::Replicated(1),
@@ -311,6 +320,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "outcomes are kept, and two believe that they reign",
+            small: true,
             people: 2,
             places: vec![two.clone()],
             durability: Durability::Replicated(1),
@@ -374,6 +384,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "a coordinator is lost, and one says goodbye",
+            small: true,
             people: 2,
             places: vec![two.clone()],
             budget: Budget { crashes: 1, goodbyes: 1, ..small },
@@ -381,6 +392,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "a coordinator is lost, and one leaves",
+            small: true,
             wishes: vec![wish(0, Ask::Leave, Phases::N, 0)],
             people: 2,
             places: vec![two.clone()],
@@ -428,6 +440,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "a group with a source",
+            small: true,
             people: 2,
             places: vec![two.clone(), bar.clone()],
             wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
@@ -485,6 +498,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         },
         Setup {
             name: "one joins again",
+            small: true,
             people: 2,
             places: vec![Place { attributes: group("kitchen", voted), ..two.clone() }],
             says: vec![NO, YES],
@@ -521,11 +535,21 @@ pub(crate) fn setups() -> Vec<Setup> {
             places: vec![two.clone()],
             wishes: vec![wish(0, Ask::State("soup"), Phases::ONE, 0)],
             durability: Durability::Quorum,
-            budget: Budget { crashes: 2, restarts: 2, ..small },
+            budget: Budget { crashes: 2, restarts: 1, ..small },
+            ..lost.clone()
+        },
+        Setup {
+            name: "a coordinator is lost, and comes back",
+            seats: 1,
+            people: 2,
+            places: vec![Place { members: vec![0, 1], watchers: vec![1], ..place.clone() }],
+            says: vec![YES, NO],
+            budget: Budget { crashes: 1, restarts: 1, kills: 1, ..small },
             ..lost.clone()
         },
         Setup {
             name: "a number that is free is another's",
+            small: true,
             people: 2,
             places: vec![
                 two.clone(),
@@ -535,6 +559,6 @@ pub(crate) fn setups() -> Vec<Setup> {
             budget: Budget { goodbyes: 1, ..small },
             ..calm.clone()
         },
-        Setup { name: "a larger domain is met", budget: Budget { merges: 1, ..small }, ..calm.clone() },
+        Setup { name: "a larger domain is met", small: true, budget: Budget { merges: 1, ..small }, ..calm.clone() },
     ]
 }

@@ -91,7 +91,7 @@ pub(crate) const MUTANTS: &[(Property, Mutant, &str)] = &[
     (Property::S10, Mutant::NotTheLowest, TWO),
     (Property::S11, Mutant::OneEpoch, SPLIT),
     (Property::S11, Mutant::OldWelcome, "two believe that they reign, and somebody is new"),
-    (Property::S11, Mutant::ForgetsPromises, "outcomes are kept by more than half, and one comes back"),
+    (Property::S11, Mutant::ForgetsPromises, "a coordinator is lost, and comes back"),
     (Property::S12, Mutant::GoneTwice, DOWN),
     (Property::S13, Mutant::NameIsSent, TWO),
     (Property::S14, Mutant::JoinCollides, JOINS),
