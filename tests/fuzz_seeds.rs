@@ -5,13 +5,17 @@
 #[allow(dead_code, reason = "the other test needs more of it")]
 mod rows;
 
+use handover::frame::{Frame, FrameFlags, Protocol};
+use handover::limits::FrameLimits;
 use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
 use handover::testing::{
-    deferral, deferral_machines, deferral_text, frame, frame_machines, repmgr_codec, repmgr_machines, tds5_codec,
-    tds5_machines,
+    deferral, deferral_machines, deferral_text, frame, frame_machines, group, repmgr_codec, repmgr_machines,
+    tds5_codec, tds5_machines,
 };
+use handover::wire::Framer;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The targets with their oracles.
@@ -49,6 +53,8 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("deferral_client", deferral_machines::run_client),
     ("deferral_server", deferral_machines::run_server),
     ("deferral_parties", deferral_machines::run_parties),
+    ("group_messages", group::run_messages),
+    ("group_roundtrip", group::run_roundtrip),
 ];
 
 fn root() -> PathBuf {
@@ -108,6 +114,7 @@ replays! { frame_stream frame_link }
 replays! { deferral_messages deferral_roundtrip }
 replays! { deferral_text_call deferral_text_answer }
 replays! { deferral_client deferral_server deferral_parties }
+replays! { group_messages group_roundtrip }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -178,6 +185,45 @@ fn seeds_get_far() {
         let is_taken = taken.iter().any(|[_, state, event, _]| state == from && event == on);
         assert!(is_taken, "no seed of {target} takes {from} + {on}");
     }
+}
+
+/// The seeds of the group protocol's codec have every kind of message, good and refused.
+#[test]
+fn seeds_of_the_codec_get_far() {
+    use handover::frame::{FrameStream, Native};
+    use handover::group::MessageKind;
+    use handover::group::message::Message;
+    use handover::testing::Choices;
+
+    if is_packaged() {
+        return;
+    }
+    let every: BTreeSet<u8> = (0..=u8::MAX).filter(|kind| MessageKind(*kind).name().is_some()).collect();
+    let known = |kinds: BTreeSet<u8>| kinds.intersection(&every).copied().collect::<BTreeSet<u8>>();
+    let made =
+        seeds("group_roundtrip").iter().map(|(_, bytes)| group::message(&mut Choices::new(bytes)).kind()).collect();
+    assert_eq!(known(made), every, "decisions");
+    // The first byte is the form: 0 is a message's kind, flags and body, 2 a stream behind cuts of which there are none.
+    let (mut good, mut refused, mut streamed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (name, bytes) in seeds("group_messages") {
+        match bytes.first() {
+            Some(0) => {
+                let (flags, body) = (FrameFlags::from_bits_retain(bytes[2]), bytes[3..].to_vec().into());
+                let frame = Frame { protocol: Protocol::GROUP, kind: bytes[1], flags, body };
+                let list = if Message::from_frame(&frame).is_ok() { &mut good } else { &mut refused };
+                assert_eq!(name.starts_with("bad-"), Message::from_frame(&frame).is_err(), "{name}");
+                list.insert(bytes[1]);
+            }
+            Some(2) => {
+                let mut frames = Framer::new(FrameStream::new(&FrameLimits::DEFAULT));
+                frames.push(&bytes[2..]);
+                let frames = std::iter::from_fn(|| frames.next_item().ok().flatten());
+                streamed.extend(frames.filter(|frame| frame.protocol == Protocol::GROUP).map(|frame| frame.kind));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((known(good), known(refused), known(streamed)), (every.clone(), every.clone(), every));
 }
 
 /// Each target is a few lines over an oracle that is replayed here.

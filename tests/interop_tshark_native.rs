@@ -11,6 +11,8 @@ mod capture;
 mod deferral;
 #[path = "interop_tshark_native/frames.rs"]
 mod frames;
+#[path = "interop_tshark_native/group.rs"]
+mod group;
 #[path = "../examples/inspect/input/mod.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod input;
@@ -35,12 +37,13 @@ use std::panic::catch_unwind;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/wireshark/handover.lua");
 const DEFERRAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/wireshark/handover_deferral.lua");
+const GROUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/wireshark/handover_group.lua");
 
 /// What tshark says of a capture, with our dissectors and others behind them.
 fn dissect_with(capture: &Capture, more: &[&str]) -> Vec<Node> {
     let (script, ports) = (format!("lua_script:{SCRIPT}"), format!("handover.ports:{PORT}"));
-    let deferral = format!("lua_script:{DEFERRAL}");
-    let arguments = [&["-X", &script, "-X", &deferral][..], more, &["-o", &ports]].concat();
+    let (deferral, group) = (format!("lua_script:{DEFERRAL}"), format!("lua_script:{GROUP}"));
+    let arguments = [&["-X", &script, "-X", &deferral, "-X", &group][..], more, &["-o", &ports]].concat();
     tshark::run(capture.bytes(), &arguments)
 }
 
@@ -83,7 +86,7 @@ fn any_frames(count: usize, rng: &mut Rng) -> Vec<(bool, Frame)> {
                     frame.kind |= 4;
                     frame.flags.remove(FrameFlags::CRITICAL);
                 }
-                if frame.protocol == Protocol::DEFERRAL {
+                if [Protocol::DEFERRAL, Protocol::GROUP].contains(&frame.protocol) {
                     frame.kind = 0x40 | frame.kind & 0x3f;
                     frame.flags.remove(FrameFlags::CRITICAL);
                 }
@@ -129,7 +132,7 @@ fn the_largest_frames() {
     let body = |size: u32| vec![7; usize::try_from(size).expect("it is small")].into();
     let flags = FrameFlags::empty();
     let frames = [
-        (true, Frame { protocol: Protocol::GROUP, kind: 9, flags, body: body(limits.frame) }),
+        (true, Frame { protocol: Protocol::GROUP, kind: 0x49, flags, body: body(limits.frame) }),
         (false, Frame { protocol: Protocol::LINK, kind: 9, flags, body: body(limits.hello) }),
         (true, Close::new(handover::frame::CloseReason::DONE).to_frame().expect("it can be said")),
     ];
@@ -252,9 +255,11 @@ fn critical_kinds() {
     if !tshark::available() {
         return;
     }
-    for (protocol, flags, expected) in [(0, 0, 0), (0, 0x81, 1), (1, 0xfe, 0), (1, 1, 1), (2, 1, 0), (200, 1, 0)] {
+    for (protocol, flags, expected) in
+        [(0, 0, 0), (0, 0x81, 1), (1, 0xfe, 0), (1, 1, 1), (2, 0xfe, 0), (2, 1, 1), (3, 1, 0), (200, 1, 0)]
+    {
         let flags = FrameFlags::from_bits_retain(flags);
-        let frame = Frame { protocol: Protocol(protocol), kind: 9, flags, body: Default::default() };
+        let frame = Frame { protocol: Protocol(protocol), kind: 0x49, flags, body: Default::default() };
         let packets = dissect(&talk(&[(true, frame)], &mut Rng::new(1)));
         assert_eq!(complaints(&packets).len(), expected, "{protocol} {flags:?}");
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -30,14 +31,9 @@ impl Drop for Actor {
 }
 
 impl Actor {
-    pub fn start(name: impl Into<String>, arguments: &[String]) -> Result<Self, Box<dyn Error>> {
-        let mut child = Command::new(
-            std::env::var_os("HANDOVER_EXAMPLE_GROUP").map_or_else(std::env::current_exe, |exe| Ok(exe.into()))?,
-        )
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    /// Starts this program once more, with these arguments.
+    pub fn start(program: &Path, name: impl Into<String>, arguments: &[String]) -> Result<Self, Box<dyn Error>> {
+        let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take().ok_or("no standard input")?;
         let output = child.stdout.take().ok_or("no standard output")?;
         let (sender, lines) = channel();

@@ -12,6 +12,7 @@ mod story;
 mod wires;
 
 use clap::Parser;
+use std::error::Error;
 use std::process::ExitCode;
 
 /// What processes are known by.
@@ -36,19 +37,24 @@ fn main() -> ExitCode {
     let result = match (arguments.coordinator, arguments.node) {
         (Some(id), _) => coordinator::run(id),
         (None, Some(node)) => member::run(node, arguments.at),
-        (None, None) => story::run().and_then(|report| match report.problem() {
-            Some(problem) => Err(problem.into()),
-            None => {
-                println!("all {} members know the same", report.views.len());
-                Ok(())
-            }
-        }),
+        (None, None) => tell_all(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("group: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell_all() -> Result<(), Box<dyn Error>> {
+    let report = story::run(&std::env::current_exe()?)?;
+    match report.problem() {
+        Some(problem) => Err(problem.into()),
+        None => {
+            println!("all {} members know the same, and so does who watches", report.views.len());
+            Ok(())
         }
     }
 }

@@ -29,6 +29,8 @@ struct Member {
     requests: u32,
     /// Whether it leaves phases unanswered until it is told what to vote.
     holds: bool,
+    /// What it was told last, as one that watches: who is there, and the state value.
+    seen: (Option<Vec<u32>>, Option<String>),
 }
 
 /// The group's attributes: joins and failures are voted on, joins that come together are voted on together.
@@ -44,7 +46,8 @@ pub fn run(node: u32, addresses: Vec<String>) -> Result<(), Box<dyn Error>> {
     config.credentials = Credentials(Bytes::from_static(crate::SECRET));
     let endpoint = ProcessEndpoint::new(ProcessConfig::new(config));
     let wires = Wires::start();
-    let mut member = Member { endpoint, wires, addresses, next_address: 0, requests: 1, holds: false };
+    let mut member =
+        Member { endpoint, wires, addresses, next_address: 0, requests: 1, holds: false, seen: (None, None) };
     member.dial();
     loop {
         member.carry_out();
@@ -101,7 +104,7 @@ impl Member {
 
     fn vote(&mut self, protocol: ProtocolId, phase: u32, vote: Vote) {
         // The phase may be over by now: another provider has rejected.
-        if !self.open().is_some_and(|open| (open.protocol, open.phase) == (protocol, phase)) {
+        if self.open().is_none_or(|open| (open.protocol, open.phase) != (protocol, phase)) {
             return;
         }
         let ballot = Ballot { vote, default_vote: None, state: None, message: None };
@@ -176,6 +179,8 @@ impl Member {
                     notice.members.map(|members| members.iter().map(|member| member.node).collect::<Vec<_>>());
                 let state = notice.state.as_ref().map(|state| String::from_utf8_lossy(&state.as_bytes()[..]));
                 tell(&json!({"event": "notice", "members": members, "state": state}));
+                self.seen.0 = members.or(self.seen.0.take());
+                self.seen.1 = state.map(std::borrow::Cow::into_owned).or(self.seen.1.take());
             }
             Event::Ended(end) => tell(&json!({"event": "ended", "why": format!("{end:?}")})),
             _ => {}
@@ -221,7 +226,8 @@ impl Member {
     /// All that it knows of the group.
     fn show(&self) {
         let Some(provider) = self.endpoint.process().provider(PLACE) else {
-            return tell(&json!({"event": "view", "view": null}));
+            let (members, state) = &self.seen;
+            return tell(&json!({"event": "view", "view": {"members": members, "state": state}}));
         };
         let view = json!({
             "view": provider.view().0,

@@ -4,12 +4,15 @@ use crate::actor::Actor;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::Path;
 use std::time::Instant;
 
 /// What everybody knows at the end.
 pub struct Report {
-    /// By the names of the members, and of who watches.
+    /// What members know, by their names.
     pub views: BTreeMap<String, Value>,
+    /// What the one that watches was told: members and state value.
+    pub seen: Value,
 }
 
 struct Stage {
@@ -50,15 +53,15 @@ fn strings(arguments: &[&str]) -> Vec<String> {
     arguments.iter().map(|argument| (*argument).to_owned()).collect()
 }
 
-/// Starts everybody, lets it happen, and asks at the end what they know.
-pub fn run() -> Result<Report, Box<dyn Error>> {
+/// Starts everybody (they are `program`, with arguments of their own), lets it happen, and asks at the end what they know.
+pub fn run(program: &Path) -> Result<Report, Box<dyn Error>> {
     let mut stage = Stage { begun: Instant::now(), members: BTreeMap::new() };
-    let (mut first, mut second, third, addresses) = coordinators()?;
+    let Coordinators { first, mut second, third, addresses } = coordinators(program)?;
     stage.line("coordinator 1 reigns; 2 or 3 keeps each outcome before anybody is told");
     for (node, name) in (1..).zip(MEMBERS) {
         let mut arguments = strings(&["--node", &format!("{node}")]);
         arguments.extend(addresses.clone());
-        let mut actor = Actor::start(name, &arguments)?;
+        let mut actor = Actor::start(program, name, &arguments)?;
         actor.wait("entered")?;
         stage.members.insert(name, actor);
     }
@@ -74,7 +77,7 @@ pub fn run() -> Result<Report, Box<dyn Error>> {
     }
     let mut arguments = strings(&["--node", "6"]);
     arguments.extend(addresses);
-    let mut watcher = Actor::start("the watcher", &arguments)?;
+    let mut watcher = Actor::start(program, "the watcher", &arguments)?;
     watcher.wait("entered")?;
     watcher.order("subscribe")?;
     watcher.wait("notice")?;
@@ -104,9 +107,17 @@ pub fn run() -> Result<Report, Box<dyn Error>> {
     conclude(stage, watcher)
 }
 
-/// Three coordinators, the first of which reigns, and the arguments that say where they are.
-fn coordinators() -> Result<(Actor, Actor, Actor, Vec<String>), Box<dyn Error>> {
-    let start = |id: &str| Actor::start(format!("coordinator {id}"), &strings(&["--coordinator", id]));
+struct Coordinators {
+    first: Actor,
+    second: Actor,
+    third: Actor,
+    /// The arguments that say where they are.
+    addresses: Vec<String>,
+}
+
+/// Three coordinators, the first of which reigns.
+fn coordinators(program: &Path) -> Result<Coordinators, Box<dyn Error>> {
+    let start = |id: &str| Actor::start(program, format!("coordinator {id}"), &strings(&["--coordinator", id]));
     let (mut first, mut second, mut third) = (start("1")?, start("2")?, start("3")?);
     let (one, two, three) = (first.wait("listens")?, second.wait("listens")?, third.wait("listens")?);
     second.order(&format!("connect 1 {}", one["coordinators"]))?;
@@ -116,7 +127,8 @@ fn coordinators() -> Result<(Actor, Actor, Actor, Vec<String>), Box<dyn Error>> 
     second.wait("follows")?;
     third.wait("follows")?;
     let at = |one: &Value| ["--at".to_owned(), format!("127.0.0.1:{}", one["processes"])];
-    Ok((first, second, third, [&one, &two, &three].into_iter().flat_map(at).collect()))
+    let addresses = [&one, &two, &three].into_iter().flat_map(at).collect();
+    Ok(Coordinators { first, second, third, addresses })
 }
 
 /// A state value that is rejected, one that is approved, and a message.
@@ -164,13 +176,13 @@ fn conclude(mut stage: Stage, mut watcher: Actor) -> Result<Report, Box<dyn Erro
         actor.order("show")?;
         views.insert((*name).to_owned(), actor.wait("view")?["view"].clone());
     }
-    // It was told the whole membership when emil went; another change would have come since.
     watcher.order("show")?;
-    watcher.wait("view")?;
+    let seen = watcher.wait("view")?["view"].clone();
+    stage.line(&format!("the watcher has seen {seen}"));
     for (name, view) in &views {
         stage.line(&format!("{name} knows {view}"));
     }
-    Ok(Report { views })
+    Ok(Report { views, seen })
 }
 
 impl Report {
@@ -185,6 +197,9 @@ impl Report {
         }
         if first["members"] != json!([1, 2, 3]) || first["state"] != "wine" {
             return Some(format!("it should be members 1, 2 and 3 with wine, and is {first}"));
+        }
+        if self.seen != json!({"members": first["members"], "state": first["state"]}) {
+            return Some(format!("who watches has seen something else: {}", self.seen));
         }
         None
     }

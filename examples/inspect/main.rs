@@ -11,6 +11,7 @@
 
 mod decode;
 mod deferral;
+mod group;
 mod input;
 mod native;
 mod record;
@@ -65,7 +66,8 @@ fn protocol(name: ProtocolName) -> Option<&'static dyn Protocol> {
         ProtocolName::Tds5 => Some(&tds5::Tds5),
         ProtocolName::Repmgr => Some(&repmgr::Repmgr),
         ProtocolName::Deferral => Some(&deferral::Deferral),
-        ProtocolName::Group | ProtocolName::Session => None,
+        ProtocolName::Group => Some(&group::Group),
+        ProtocolName::Session => None,
     }
 }
 

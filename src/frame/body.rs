@@ -24,6 +24,7 @@ macro_rules! integers {
 }
 
 impl<'a> Body<'a> {
+    #[inline]
     pub(crate) fn new(message: &'static str, whole: &'a Bytes) -> Self {
         Self { message, whole, rest: whole }
     }
@@ -73,12 +74,21 @@ impl<'a> Body<'a> {
         DecodeError::invalid(self.message, field, reason, got)
     }
 
+    pub(crate) fn unsupported(&self, field: &'static str, reason: &'static str, got: u64) -> DecodeError {
+        DecodeError::unsupported(self.message, field, reason, got)
+    }
+
     /// What is left must be extensions.
     pub(crate) fn extensions(mut self) -> Result<Extensions, DecodeError> {
         self.take_extensions()
     }
 
+    #[inline]
     pub(crate) fn take_extensions(&mut self) -> Result<Extensions, DecodeError> {
+        // Mostly there are none.
+        if self.rest.is_empty() {
+            return Ok(Extensions::NONE);
+        }
         let rest = core::mem::take(&mut self.rest);
         Extensions::parse(self.message, self.whole, rest, &[])
     }

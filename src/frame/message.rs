@@ -40,6 +40,15 @@ pub trait Native: Sized {
     /// Writes the body.
     fn write_body(&self, writer: &mut Writer<'_>);
 
+    /// Writes the message with its header to the front of `dst`: how many bytes that were; `None`, and nothing is
+    /// written, if there is no room or the wire cannot carry it.
+    #[inline]
+    fn write_frame(&self, dst: &mut [u8]) -> Option<usize> {
+        self.check().ok()?;
+        let (protocol, kind, flags) = (Self::PROTOCOL, self.kind(), self.flags());
+        write_frame(dst, protocol, kind, flags, self.body_len(), |writer| self.write_body(writer))
+    }
+
     /// The message with its header.
     fn framed(&self) -> Framed<'_, Self> {
         Framed(self)
@@ -67,6 +76,24 @@ pub trait Native: Sized {
         }
         Self::parse(frame.kind, frame.flags, &frame.body)
     }
+}
+
+/// Writes a header, and a body of so many bytes: how many that are together.
+#[inline]
+pub(crate) fn write_frame(
+    dst: &mut [u8],
+    protocol: Protocol,
+    kind: u8,
+    flags: FrameFlags,
+    body: usize,
+    write_body: impl FnOnce(&mut Writer<'_>),
+) -> Option<usize> {
+    let (length, needed) = (u32::try_from(body).ok()?, Header::SIZE.saturating_add(body));
+    Writer::fill(dst.get_mut(..needed)?, |writer| {
+        Header { length, protocol, kind, flags }.write(writer);
+        write_body(writer);
+    });
+    Some(needed)
 }
 
 /// For protocols of which each kind is a type of its own.
@@ -103,18 +130,8 @@ impl<M: Native> Encode for Framed<'_, M> {
     /// With the size of the body asked for once.
     #[inline]
     fn encode(&self, dst: &mut [u8]) -> Result<usize, EncodeError> {
-        let body = self.0.body_len();
-        let needed = Header::SIZE.saturating_add(body);
-        let (protocol, kind, flags) = (M::PROTOCOL, self.0.kind(), self.0.flags());
-        let fits = fits_u32("", "body", body).is_ok() && self.0.check().is_ok();
-        match dst.get_mut(..needed).filter(|_| fits) {
-            Some(room) => {
-                Writer::fill(room, |writer| {
-                    Header { length: length_u32(body), protocol, kind, flags }.write(writer);
-                    self.0.write_body(writer);
-                });
-                Ok(needed)
-            }
+        match self.0.write_frame(dst) {
+            Some(written) => Ok(written),
             None => refused(self, dst.len()),
         }
     }

@@ -15,6 +15,9 @@ pub(crate) trait Value: Sized {
     /// The fewest bytes that one takes: what a list announces is compared with it.
     const LEAST: usize;
 
+    /// Whether each takes just these.
+    const FIXED: bool = false;
+
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError>;
 
     fn encoded_len(&self) -> usize;
@@ -31,6 +34,7 @@ macro_rules! integers {
     ($($name:ident),+) => {$(
         impl Value for $name {
             const LEAST: usize = size_of::<Self>();
+            const FIXED: bool = true;
 
             #[inline]
             fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
@@ -54,7 +58,9 @@ integers!(u8, u16, u32, u64, i16, i32);
 
 impl Value for bool {
     const LEAST: usize = 1;
+    const FIXED: bool = true;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         match body.u8(field)? {
             0 => Ok(false),
@@ -63,10 +69,12 @@ impl Value for bool {
         }
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         1
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         writer.put(&[u8::from(*self)]);
     }
@@ -75,41 +83,58 @@ impl Value for bool {
 impl<T: Value> Value for Option<T> {
     const LEAST: usize = 1;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         bool::parse(body, field)?.then(|| T::parse(body, field)).transpose()
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         self.as_ref().map_or(1, |value| value.encoded_len().saturating_add(1))
     }
 
+    #[inline]
     fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
         self.as_ref().map_or(Ok(()), |value| value.check(message, field))
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
-        self.is_some().write(writer);
-        if let Some(value) = self {
-            value.write(writer);
+        match self {
+            Some(value) if T::FIXED => {
+                let mut both = writer.lend(T::LEAST.saturating_add(1));
+                true.write(&mut both);
+                value.write(&mut both);
+            }
+            Some(value) => {
+                true.write(writer);
+                value.write(writer);
+            }
+            None => false.write(writer),
         }
     }
 }
 
 impl<T: Value> Value for Box<T> {
     const LEAST: usize = T::LEAST;
+    const FIXED: bool = T::FIXED;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         T::parse(body, field).map(Self::new)
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         self.as_ref().encoded_len()
     }
 
+    #[inline]
     fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
         self.as_ref().check(message, field)
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         self.as_ref().write(writer);
     }
@@ -118,6 +143,7 @@ impl<T: Value> Value for Box<T> {
 impl<T: Value> Value for Vec<T> {
     const LEAST: usize = 2;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         let count = body.u16(field)?;
         // A number that lies is found out before anything is made for it.
@@ -131,10 +157,12 @@ impl<T: Value> Value for Vec<T> {
         Ok(list)
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         self.iter().fold(2_usize, |sum, value| sum.saturating_add(value.encoded_len()))
     }
 
+    #[inline]
     fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
         let (max, got) = (u64::from(u16::MAX), to_u64(self.len()));
         if got > max {
@@ -143,6 +171,7 @@ impl<T: Value> Value for Vec<T> {
         self.iter().try_for_each(|value| value.check(message, field))
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         put!(in Big; writer, { count: u16 = u16::try_from(self.len()).unwrap_or(u16::MAX) });
         self.iter().for_each(|value| value.write(writer));
@@ -152,19 +181,23 @@ impl<T: Value> Value for Vec<T> {
 impl Value for Bytes {
     const LEAST: usize = 4;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         let size = usize::try_from(body.u32(field)?).unwrap_or(usize::MAX);
         body.share(field, size)
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         self.len().saturating_add(4)
     }
 
+    #[inline]
     fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
         fits_u32(message, field, self.len())
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         put!(in Big; writer, { size: u32 = length_u32(self.len()) });
         writer.put(self);
@@ -174,14 +207,17 @@ impl Value for Bytes {
 impl Value for Text {
     const LEAST: usize = 1;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         body.text(field)
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         Self::encoded_len(self)
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         Self::write(self, writer);
     }
@@ -191,14 +227,17 @@ impl Value for Text {
 impl Value for Extensions {
     const LEAST: usize = 0;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, _field: &'static str) -> Result<Self, DecodeError> {
         body.take_extensions()
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         self.as_bytes().len()
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         writer.put(self.as_bytes());
     }
@@ -209,6 +248,7 @@ macro_rules! number_values {
     ($($name:ty: $repr:ty, $from:expr, $get:expr;)+) => {$(
         impl $crate::frame::Value for $name {
             const LEAST: usize = size_of::<$repr>();
+            const FIXED: bool = true;
 
             #[inline]
             fn parse(
@@ -232,8 +272,36 @@ macro_rules! number_values {
 }
 pub(crate) use number_values;
 
-/// A struct whose fields are values, in the order of the wire; it is a value itself.
+/// How many bytes the fields at the front of a layout take that are of one size always: each is said by whether it is, and
+/// its size.
+pub(crate) const fn run(mut fields: &[(bool, usize)]) -> usize {
+    let mut size = 0_usize;
+    while let [(true, one), rest @ ..] = fields {
+        size = size.saturating_add(*one);
+        fields = rest;
+    }
+    size
+}
+
+/// A struct whose fields are values, in the order of the wire; it is a value itself. Fields of fixed sizes that stand
+/// together share one check of what is there, or of the room.
 macro_rules! record {
+    (@run $($ty:ty),+) => {
+        const {
+            $crate::frame::run(&[
+                $((<$ty as $crate::frame::Value>::FIXED, <$ty as $crate::frame::Value>::LEAST)),+
+            ])
+        }
+    };
+    (@write $writer:ident $run:ident $within:ident;) => {};
+    (@write $writer:ident $run:ident $within:ident; $value:expr => $ty:ty, $($rest:expr => $rest_ty:ty,)*) => {
+        if <$ty as $crate::frame::Value>::FIXED && !$within {
+            $run = $writer.lend($crate::frame::record!(@run $ty $(, $rest_ty)*));
+        }
+        $within = <$ty as $crate::frame::Value>::FIXED;
+        $crate::frame::Value::write($value, if $within { &mut $run } else { $writer });
+        $crate::frame::record!(@write $writer $run $within; $($rest => $rest_ty,)*);
+    };
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident: $ty:ty,)+ })+) => {$(
         $(#[$doc])*
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -243,6 +311,7 @@ macro_rules! record {
 
         impl $crate::frame::Value for $name {
             const LEAST: usize = 0 $(+ <$ty as $crate::frame::Value>::LEAST)+;
+            const FIXED: bool = true $(&& <$ty as $crate::frame::Value>::FIXED)+;
 
             #[inline]
             fn parse(
@@ -264,8 +333,10 @@ macro_rules! record {
             }
 
             #[inline]
+            #[allow(unused_assignments, reason = "nothing is asked behind the last field")]
             fn write(&self, writer: &mut $crate::wire::Writer<'_>) {
-                $($crate::frame::Value::write(&self.$field, writer);)+
+                let (mut run, mut within) = (writer.lend(0), false);
+                $crate::frame::record!(@write writer run within; $(&self.$field => $ty,)+);
             }
         }
     )+};

@@ -1,4 +1,4 @@
-//! The attributes of a group (spec/group.md 2.3).
+//! The attributes of a group (spec/group.md 2.11).
 
 use super::ids::{BatchControl, MergeControl, Phases, Vote};
 use super::name::GroupName;

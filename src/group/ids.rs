@@ -5,8 +5,8 @@ use crate::wire::codes;
 use bitflags::bitflags;
 
 codes! {
-    /// Kind of a message (spec/group.md 2.1). Below 0x40 a client sends it, from 0x80 on a coordinator, between 0xc0 and
-    /// 0xcf coordinators to each other.
+    /// Kind of a message (spec/group.md 2.1). Below 0x40 a process sends it, from 0x80 on a coordinator; between 0xc0 and
+    /// 0xcf coordinators to each other, and one of these to processes too.
     pub struct MessageKind(u8) {
         /// A process enters the domain.
         ENTER = 0x01, "ha_gs_init";
@@ -76,7 +76,7 @@ codes! {
 }
 
 codes! {
-    /// What a protocol is about (spec/group.md 2.5).
+    /// What a protocol is about (spec/group.md 2.7).
     pub struct ProtocolKind(u8) {
         /// Providers join.
         JOIN = 1, "HA_GS_JOIN";
@@ -114,7 +114,7 @@ impl ProtocolKind {
 }
 
 codes! {
-    /// How many voting phases a protocol has.
+    /// How many voting phases a protocol has (spec/group.md 2.8).
     pub struct Phases(u8) {
         /// None: it is approved at once.
         ONE = 1, "HA_GS_1_PHASE";
@@ -124,7 +124,7 @@ codes! {
 }
 
 codes! {
-    /// A vote (spec/group.md 2.6).
+    /// A vote (spec/group.md 2.8).
     pub struct Vote(u8) {
         /// As far as this provider is concerned, yes.
         APPROVE = 1, "HA_GS_VOTE_APPROVE";
@@ -136,7 +136,7 @@ codes! {
 }
 
 codes! {
-    /// What becomes of a group when domains meet.
+    /// What becomes of a group when domains meet (spec/group.md 2.11).
     pub struct MergeControl(u8) {
         /// It is dissolved on the losing side.
         DISSOLVE = 1, "HA_GS_DISSOLVE_MERGE";
@@ -192,7 +192,7 @@ codes! {
 }
 
 codes! {
-    /// Why a provider is no longer in its group (spec/group.md 2.7).
+    /// Why a provider is no longer in its group (spec/group.md 2.8).
     pub struct LeaveReason(u8) {
         /// It wanted to leave.
         VOLUNTARY = 1, "HA_GS_VOLUNTARY_LEAVE";
@@ -210,7 +210,7 @@ codes! {
 }
 
 codes! {
-    /// Why something was dissolved.
+    /// Why something was dissolved (spec/group.md 2.8).
     pub struct DissolveReason(u8) {
         /// Its last provider has gone.
         EMPTY = 1;
@@ -240,7 +240,8 @@ macro_rules! flags {
 }
 
 flags! {
-    /// Which changes of the membership may be made in one protocol. Unknown bits make attributes differ.
+    /// Which changes of the membership may be made in one protocol (spec/group.md 2.11). Unknown bits make attributes
+    /// differ.
     BatchControl(u8) {
         /// Joins.
         JOINS = 0x01, "HA_GS_BATCH_JOINS";

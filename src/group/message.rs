@@ -12,7 +12,7 @@ pub use standby::{Entry, Fenced, Grant, GroupRecord, Proclaim, Query, Reign, Rep
 
 use super::ids::MessageKind;
 use crate::error::{DecodeError, EncodeError};
-use crate::frame::{Body, FrameFlags, Native, Protocol, Value};
+use crate::frame::{Body, FrameFlags, Native, Protocol, Value, write_frame};
 use crate::wire::Writer;
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use bytes::Bytes;
 macro_rules! messages {
     ($(#[$doc:meta])* pub enum Message { $($(#[$variant_doc:meta])* $variant:ident($ty:ty) = $kind:ident,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[non_exhaustive]
         pub enum Message {
@@ -34,9 +34,20 @@ macro_rules! messages {
             },
         }
 
+        impl core::fmt::Debug for Message {
+            /// A body that is not known is the application's: only its size is shown.
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                match self {
+                    $(Self::$variant(message) => f.debug_tuple(stringify!($variant)).field(message).finish(),)+
+                    Self::Unknown { kind, body } => write!(f, "Unknown {{ {kind:?}, {} bytes }}", body.len()),
+                }
+            }
+        }
+
         impl Native for Message {
             const PROTOCOL: Protocol = Protocol::GROUP;
 
+            #[inline]
             fn kind(&self) -> u8 {
                 match self {
                     $(Self::$variant(_) => MessageKind::$kind.0,)+
@@ -44,6 +55,27 @@ macro_rules! messages {
                 }
             }
 
+            /// Asks once which message it is.
+            #[inline]
+            fn write_frame(&self, dst: &mut [u8]) -> Option<usize> {
+                match self {
+                    $(Self::$variant(message) => {
+                        message.check("", "").ok()?;
+                        let size = message.encoded_len();
+                        write_frame(dst, Protocol::GROUP, MessageKind::$kind.0, FrameFlags::empty(), size, |writer| {
+                            message.write(writer);
+                        })
+                    })+
+                    Self::Unknown { kind, body } => {
+                        self.check().ok()?;
+                        write_frame(dst, Protocol::GROUP, kind.0, FrameFlags::empty(), body.len(), |writer| {
+                            writer.put(body);
+                        })
+                    }
+                }
+            }
+
+            #[inline]
             fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => stringify!($variant),)+
@@ -51,6 +83,7 @@ macro_rules! messages {
                 }
             }
 
+            #[inline]
             fn parse(kind: u8, flags: FrameFlags, whole: &Bytes) -> Result<Self, DecodeError> {
                 Ok(match MessageKind(kind) {
                     $(MessageKind::$kind => {
@@ -64,6 +97,7 @@ macro_rules! messages {
                 })
             }
 
+            #[inline]
             fn body_len(&self) -> usize {
                 match self {
                     $(Self::$variant(message) => message.encoded_len(),)+
@@ -71,6 +105,7 @@ macro_rules! messages {
                 }
             }
 
+            #[inline]
             fn check(&self) -> Result<(), EncodeError> {
                 match self {
                     $(Self::$variant(message) => message.check(stringify!($variant), "body"),)+
@@ -81,6 +116,7 @@ macro_rules! messages {
                 }
             }
 
+            #[inline]
             fn write_body(&self, writer: &mut Writer<'_>) {
                 match self {
                     $(Self::$variant(message) => message.write(writer),)+

@@ -1,6 +1,6 @@
 //! Names, values and numbers (spec/group.md 2.2).
 
-use crate::error::{DecodeError, EncodeError, to_u64};
+use crate::error::DecodeError;
 use crate::frame::{Body, Value, number_values, record};
 use crate::wire::{ByteOrder::Big, Writer, put};
 use bytes::Bytes;
@@ -32,7 +32,8 @@ counters! {
     ProtocolId(u64);
     /// Which request of a process; it chooses the number, and the answer has it too.
     RequestId(u32);
-    /// How many things a group has been told, up to and with this one. The first has 1.
+    /// Which of the things that a group has been told: each has the next number. A reign begins at one that is higher than
+    /// any in the reigns before it: 32 bits of which reign, 32 bits of a count.
     Sequence(u64);
     /// Which membership of a group: it grows with each change.
     ViewId(u64);
@@ -79,6 +80,14 @@ impl Epoch {
     pub const fn coordinator(self) -> CoordinatorId {
         let [.., high, low] = self.0.to_be_bytes();
         CoordinatorId(u16::from_be_bytes([high, low]))
+    }
+}
+
+impl Sequence {
+    /// Where a reign begins: what is told in it comes after all that was told before it, whoever has heard that.
+    #[must_use]
+    pub const fn before(epoch: Epoch) -> Self {
+        Self((epoch.0 >> 16).saturating_sub(1) << 32)
     }
 }
 
@@ -139,6 +148,7 @@ impl fmt::Debug for GroupName {
 impl Value for GroupName {
     const LEAST: usize = 2;
 
+    #[inline]
     fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
         let size = body.u8(field)?;
         if !(1..=Self::MAX).contains(&usize::from(size)) {
@@ -147,10 +157,12 @@ impl Value for GroupName {
         body.share(field, usize::from(size)).map(Self)
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         self.0.len().saturating_add(1)
     }
 
+    #[inline]
     fn write(&self, writer: &mut Writer<'_>) {
         put!(writer, { size: u8 = u8::try_from(self.0.len()).unwrap_or(u8::MAX) });
         writer.put(&self.0);
@@ -214,6 +226,7 @@ macro_rules! opaque {
         impl Value for $name {
             const LEAST: usize = 2;
 
+            #[inline]
             fn parse(body: &mut Body<'_>, field: &'static str) -> Result<Self, DecodeError> {
                 let size = body.u16(field)?;
                 if !($least..=Self::MAX).contains(&usize::from(size)) {
@@ -222,15 +235,12 @@ macro_rules! opaque {
                 body.share(field, usize::from(size)).map(Self)
             }
 
+            #[inline]
             fn encoded_len(&self) -> usize {
                 self.0.len().saturating_add(2)
             }
 
-            fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
-                let (max, got) = (to_u64(Self::MAX), to_u64(self.0.len()));
-                if got > max { Err(EncodeError::TooLong { message, field, max, got }) } else { Ok(()) }
-            }
-
+            #[inline]
             fn write(&self, writer: &mut Writer<'_>) {
                 put!(in Big; writer, { size: u16 = u16::try_from(self.0.len()).unwrap_or(u16::MAX) });
                 writer.put(&self.0);

@@ -9,6 +9,7 @@ use crate::wire::Writer;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::fmt;
 
 record! {
     /// Why a provider goes: the provider, u8 reason, u32 code.
@@ -25,7 +26,7 @@ record! {
     }
 
     /// Who is to be expelled, and how: the providers, u32 phase, u32 size and flag.
-    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    #[derive(Clone, PartialEq, Eq, Hash)]
     #[doc(alias = "ha_gs_expel_info_t")]
     pub struct Expulsion {
         /// Who. Each once.
@@ -70,6 +71,16 @@ record! {
     }
 }
 
+impl fmt::Debug for Expulsion {
+    /// The flag is the application's: only its size is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { targets, deactivate_phase, flag } = self;
+        let mut shown = f.debug_struct("Expulsion");
+        shown.field("targets", targets).field("deactivate_phase", deactivate_phase);
+        shown.field("flag", &format_args!("{} bytes", flag.len())).finish()
+    }
+}
+
 /// What a provider proposes: u8 which, and that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -102,7 +113,7 @@ impl Value for Wish {
             3 => Self::State(Value::parse(body, "state")?),
             4 => Self::Message(Value::parse(body, "message")?),
             5 => Self::Attributes(Value::parse(body, "attributes")?),
-            other => return Err(body.invalid(field, "a proposal that is known", u64::from(other))),
+            other => return Err(body.unsupported(field, "a proposal that must be understood", u64::from(other))),
         })
     }
 

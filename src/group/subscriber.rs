@@ -258,3 +258,6 @@ impl Machine for Subscriber {
         self.state
     }
 }
+
+#[cfg(test)]
+mod tests;

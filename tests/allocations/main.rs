@@ -3,6 +3,7 @@
 //! The counting allocator is the whole binary's; it counts for each thread apart.
 
 mod deferral;
+mod domain;
 mod frame;
 mod group;
 

@@ -297,11 +297,7 @@ impl World {
             Happening::Persisted(reign, index) if reign == self.reign => {
                 self.feed_coordinator(Input::Persisted(index));
             }
-            Happening::Dials(at) => {
-                if self.parties[at].process.is_some() {
-                    self.dial(at);
-                }
-            }
+            Happening::Dials(at) if self.parties[at].process.is_some() => self.dial(at),
             Happening::TakesOver => {
                 self.epoch = self.epoch.next(CoordinatorId(1));
                 let records = self.records.values().cloned().collect();
@@ -310,9 +306,8 @@ impl World {
                 self.push(self.now.saturating_add(grace), Happening::Timeout);
             }
             Happening::Timeout => {
-                if self.coordinator.as_ref().and_then(Coordinator::poll_timeout).is_some_and(|at| at <= self.now) {
-                    self.feed_coordinator(Input::Timeout);
-                }
+                let timeout = self.coordinator.as_ref().and_then(Coordinator::poll_timeout);
+                timeout.filter(|at| *at <= self.now).into_iter().for_each(|_| self.feed_coordinator(Input::Timeout));
             }
             Happening::Kills(at) => self.kill(at),
             _ => {}

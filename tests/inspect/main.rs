@@ -7,6 +7,8 @@ mod capture;
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod decode;
 mod deferral_text;
+#[path = "../support/example.rs"]
+mod example;
 #[path = "../../examples/inspect/input/mod.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod input;
@@ -49,16 +51,7 @@ impl Run {
 }
 
 fn command() -> Command {
-    let test = std::env::current_exe().expect("the test's own path");
-    // target/PROFILE/deps/inspect-HASH
-    let profile = test.parent().and_then(Path::parent).expect("a profile's directory");
-    let inspector = profile.join("examples").join(format!("inspect{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        inspector.exists(),
-        "{} is missing: `cargo test` builds it, and so does `cargo build --example inspect`",
-        inspector.display()
-    );
-    Command::new(inspector)
+    Command::new(example::example("inspect"))
 }
 
 fn run(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {

@@ -13,7 +13,7 @@ use std::path::Path;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/vectors/deferral");
 
-fn frames_of(bytes: &[u8]) -> Vec<Frame> {
+pub(crate) fn frames_of(bytes: &[u8]) -> Vec<Frame> {
     let mut framer = Framer::new(FrameStream::new(&FrameLimits::DEFAULT));
     framer.push(bytes);
     let frames = std::iter::from_fn(|| framer.next_item().expect("well-formed")).collect();
@@ -22,8 +22,8 @@ fn frames_of(bytes: &[u8]) -> Vec<Frame> {
 }
 
 /// Frames that were written by hand: their names, what is said of their fault, if they have one, and they themselves.
-fn vectors(file: &str) -> Vec<(String, Option<bool>, Frame)> {
-    let text = std::fs::read_to_string(Path::new(VECTORS).join(file)).expect("it is there");
+pub(crate) fn vectors(directory: &str, file: &str) -> Vec<(String, Option<bool>, Frame)> {
+    let text = std::fs::read_to_string(Path::new(directory).join(file)).expect("it is there");
     let vectors: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
     let frame = |vector: &serde_json::Value| {
         let digits = vector["bytes"].as_array().expect("a list").iter().filter_map(|part| part.as_str());
@@ -41,7 +41,7 @@ fn vectors_are_shown_as_we_read_them() {
     if !tshark::available() {
         return;
     }
-    let mut frames: Vec<_> = vectors("messages.json").into_iter().map(|(_, _, frame)| (true, frame)).collect();
+    let mut frames: Vec<_> = vectors(VECTORS, "messages.json").into_iter().map(|(_, _, frame)| (true, frame)).collect();
     for link in input::read(&Path::new(VECTORS).join("links.jsonl"), &[]).expect("it is there").conversations {
         frames.extend(frames_of(&link.client.bytes).into_iter().map(|frame| (true, frame)));
         frames.extend(frames_of(&link.server.bytes).into_iter().map(|frame| (false, frame)));
@@ -57,7 +57,7 @@ fn vectors_that_are_refused_are_complained_of() {
     if !tshark::available() {
         return;
     }
-    let vectors = vectors("refused.json");
+    let vectors = vectors(VECTORS, "refused.json");
     let frames: Vec<_> = vectors.iter().map(|(_, _, frame)| (true, frame.clone())).collect();
     let packets = dissect(&talk(&frames, &mut Rng::new(3)));
     let protos = dissected(&packets);

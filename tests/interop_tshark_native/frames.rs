@@ -1,9 +1,11 @@
 //! The fields of a frame, as our decoder reads them and as tshark shows them.
 
+use crate::group;
 use crate::pdml::Node;
 use handover::deferral::RequestFlags;
 use handover::deferral::message::{Command, Defer, Message, Request};
 use handover::frame::{Close, CloseReason, Extensions, Frame, Hello, Native, Protocol};
+use handover::group::message::Message as GroupMessage;
 
 /// A field's name and what it shows: numbers in decimal, bytes in hexadecimal, texts as they are.
 pub(crate) type Fields = Vec<(String, String)>;
@@ -39,6 +41,7 @@ fn below(proto: &Node) -> Vec<&Node> {
 /// What tshark shows of a frame.
 pub(crate) fn shown(proto: &Node) -> Fields {
     let show = |node: &Node| match node.name.rsplit('.').next() {
+        _ if node.name.starts_with("handover.group.") => group::show(node),
         Some("body" | "identity" | "value") => hex(&node.value),
         Some("id" | "server" | "receipt" | "credentials" | "argument" | "bytes") => hex(&node.value),
         Some("agent" | "text" | "offer" | "extension") => node.show.clone(),
@@ -50,12 +53,15 @@ pub(crate) fn shown(proto: &Node) -> Fields {
 
 /// The bytes of all fields, one behind the other: those of the frame. Single bits are shown again.
 pub(crate) fn bytes(proto: &Node) -> Vec<u8> {
-    let is_bit = |name: &str| name.ends_with(".critical") || name.contains(".flags.") || name.contains(".abilities.");
+    let of_group = |name: &str| name.strip_prefix("handover.group.").is_some_and(group::is_bit);
+    let is_bit = |name: &str| {
+        name.ends_with(".critical") || name.contains(".flags.") || name.contains(".abilities.") || of_group(name)
+    };
     let fields = below(proto).into_iter().filter(|node| !is_bit(&node.name));
     fields.flat_map(|node| node.value.clone()).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -228,6 +234,10 @@ pub(crate) fn fields(frame: &Frame) -> Fields {
         (Protocol::DEFERRAL, _) => match Message::from_frame(frame) {
             Ok(Message::Unknown { .. }) | Err(_) => list.some("body", hex(&frame.body)),
             Ok(message) => list.deferral(&message),
+        },
+        (Protocol::GROUP, _) => match GroupMessage::from_frame(frame) {
+            Ok(GroupMessage::Unknown { .. }) | Err(_) => list.some("body", hex(&frame.body)),
+            Ok(message) => list.0.extend(group::fields(&message)),
         },
         _ => list.some("body", hex(&frame.body)),
     }

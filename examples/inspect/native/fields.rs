@@ -1,4 +1,4 @@
-//! What is shown of each native message. Credentials and receipts never are, but for their sizes.
+//! What is shown of the link's own messages, and of the deferral protocol's. Credentials and receipts never are, but for their sizes.
 
 use crate::record::{Fields, hex};
 use bytes::Bytes;
@@ -118,7 +118,7 @@ fn alternate(alternate: &Alternate) -> Value {
     json!({ "uri": uri, "abilities": abilities, "server": alternate.server.to_string() })
 }
 
-fn with_extensions(fields: Fields, extensions: &Extensions) -> Fields {
+pub(super) fn with_extensions(fields: Fields, extensions: &Extensions) -> Fields {
     if extensions.as_bytes().is_empty() {
         return fields;
     }

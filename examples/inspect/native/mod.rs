@@ -2,15 +2,16 @@
 //! as they are.
 
 mod fields;
+mod group;
 
 use crate::decode::Direction;
 use crate::input::{Conversation, Stream};
 use crate::record::{Head, Record};
 use bytes::BytesMut;
-use handover::deferral::MessageKind;
 use handover::deferral::message::Message as Deferral;
 use handover::error::{DecodeError, EncodeError};
 use handover::frame::{Close, Frame, FrameStream, Hello, Native, Protocol};
+use handover::group::message::Message as Group;
 use handover::limits::FrameLimits;
 use handover::wire::{Encode, StreamDecode};
 
@@ -32,7 +33,12 @@ fn records(stream: &Stream, verify: bool) -> Vec<Record> {
             Content::Hello(hello) => ("HELLO", fields::hello(hello)),
             Content::Close(close) => ("CLOSE", fields::close(close)),
             Content::Deferral(message) => {
-                (MessageKind(message.kind()).name().unwrap_or("Unknown"), fields::deferral(message))
+                let kind = handover::deferral::MessageKind(message.kind());
+                (kind.name().unwrap_or("Unknown"), fields::deferral(message))
+            }
+            Content::Group(message) => {
+                let kind = handover::group::MessageKind(message.kind());
+                (kind.name().unwrap_or("Unknown"), group::group(message))
             }
             Content::Unknown => ("Unknown", fields::unknown(&frame)),
         };
@@ -52,6 +58,7 @@ enum Content {
     Hello(Hello),
     Close(Close),
     Deferral(Deferral),
+    Group(Group),
     Unknown,
 }
 
@@ -61,6 +68,7 @@ impl Content {
             (Protocol::LINK, Hello::KIND) => Self::Hello(Hello::from_frame(frame)?),
             (Protocol::LINK, Close::KIND) => Self::Close(Close::from_frame(frame)?),
             (Protocol::DEFERRAL, _) => Self::Deferral(Deferral::from_frame(frame)?),
+            (Protocol::GROUP, _) => Self::Group(Group::from_frame(frame)?),
             _ => Self::Unknown,
         })
     }
@@ -71,6 +79,7 @@ impl Content {
             Self::Hello(hello) => hello.to_frame()?,
             Self::Close(close) => close.to_frame()?,
             Self::Deferral(message) => message.to_frame()?,
+            Self::Group(message) => message.to_frame()?,
             Self::Unknown => frame.clone(),
         };
         Frame { flags: frame.flags, ..anew }.to_vec()

@@ -12,14 +12,14 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 impl Group {
-    pub(super) fn new(attributes: Attributes) -> Self {
+    pub(super) fn new(attributes: Attributes, sequence: Sequence) -> Self {
         Self {
             attributes,
             state: GroupState::Idle,
             value: StateValue::default(),
             members: Vec::new(),
             view: ViewId(0),
-            sequence: Sequence(0),
+            sequence,
             last_protocol: ProtocolId(0),
             last_ended: ProtocolId(0),
             announcements: Vec::new(),

@@ -11,7 +11,7 @@ use crate::group::ids::{DissolveReason, LeaveReason, Phases, Subscription};
 use crate::group::message::{
     Ended, GroupRecord, Message, Notice, Open, Past, Proclaim, Report, Snapshot, Standing, View,
 };
-use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, RequestId, Sequence, Token};
+use crate::group::name::{DomainId, GroupId, ProtocolId, ProviderId, RequestId, Sequence, StateValue, Token};
 use crate::group::proposal::Leave;
 use crate::machine::LinkId;
 use alloc::boxed::Box;
@@ -38,7 +38,7 @@ impl Recovery {
         let mut known: BTreeMap<GroupId, GroupRecord> = BTreeMap::new();
         for record in records {
             let id = record.snapshot.group;
-            if known.get(&id).is_none_or(|other| other.snapshot.last < record.snapshot.last) {
+            if known.get(&id).is_none_or(|other| other.snapshot.sequence < record.snapshot.sequence) {
                 known.insert(id, record);
             }
         }
@@ -78,7 +78,7 @@ impl Coordinator {
         self.go(reign::Event::Recovered);
         let Recovery { records, reports } = *recovery;
         // Who has not said all that it had to say was too slow.
-        let (ready, slow): (Vec<LinkId>, Vec<LinkId>) = {
+        let (ready, slow): (BTreeSet<LinkId>, BTreeSet<LinkId>) = {
             let admitted = self.clients.iter().filter(|(_, process)| process.admitted);
             let (ready, slow): (Vec<_>, Vec<_>) = admitted.partition(|(_, process)| process.reported);
             let links = |list: Vec<(&LinkId, _)>| list.into_iter().map(|(link, _)| *link).collect();
@@ -103,13 +103,16 @@ impl Coordinator {
         }
         self.last_group = groups.keys().map(|id| id.0).max().unwrap_or_default();
         // The newer of two groups of one name is the one that is.
+        let mut reflected: BTreeMap<GroupId, StateValue> = BTreeMap::new();
         for (id, reports) in groups.into_iter().rev() {
-            self.restore(id, records.get(&id), reports, &newest);
+            let last = self.restore(id, records.get(&id), reports, &newest);
+            reflected.extend(last.map(|last| (id, last)));
         }
         self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in restored {
             self.cast_out_of(id);
+            self.reflect_again(id, &reflected);
             self.ready.insert(id);
         }
         self.event(Event::Recovered);
@@ -121,20 +124,19 @@ impl Coordinator {
         record: Option<&GroupRecord>,
         reports: Vec<(LinkId, Standing)>,
         newest: &BTreeMap<u32, u32>,
-    ) {
-        let Some(merged) = merge(record, &reports) else {
+    ) -> Option<StateValue> {
+        let is_new = |merged: &Merged| {
+            let attributes = &merged.snapshot.attributes;
+            !self.names.contains_key(&attributes.name) && attributes.check().is_ok()
+        };
+        let base = Sequence::before(self.config.epoch);
+        let Some(merged) = merge(record, &reports, base).filter(is_new) else {
             for (link, report) in reports {
                 self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
             }
-            return;
+            return None;
         };
         let name = merged.snapshot.attributes.name.clone();
-        if self.names.contains_key(&name) || merged.snapshot.attributes.check().is_err() {
-            for (link, report) in reports {
-                self.tell_dissolved(link, Some(report.token), DissolveReason::EMPTY);
-            }
-            return;
-        }
         // Its number is theirs as long as they are in it.
         let mut holders: Vec<(LinkId, Standing)> = Vec::new();
         for (link, report) in reports {
@@ -160,6 +162,22 @@ impl Coordinator {
             self.catch_up(id, *link, report, &merged);
         }
         self.resume(id);
+        let open = merged.open.map(|open| open.proposal);
+        let known = merged.recent.into_values().rev().map(|past| past.ended.proposal);
+        open.into_iter().chain(known).find_map(|proposal| proposal.source_state)
+    }
+
+    /// A state value of the source group that was not reflected in a group, as far as is known, is so now.
+    fn reflect_again(&mut self, id: GroupId, reflected: &BTreeMap<GroupId, StateValue>) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let source = group.attributes.source_group.as_ref().and_then(|name| self.names.get(name));
+        let Some(source) = source.and_then(|id| self.groups.get(id)) else { return };
+        let value = source.value.clone();
+        if value != reflected.get(&id).cloned().unwrap_or_default()
+            && let Some(group) = self.groups.get_mut(&id)
+        {
+            group.reflection = Some(value);
+        }
     }
 
     /// Tells one that is back what it has missed.
@@ -271,21 +289,23 @@ impl Coordinator {
 }
 
 /// Puts together what is known of a group: of its ends the last, of its phases the highest.
-fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)]) -> Option<Merged> {
+fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)], base: Sequence) -> Option<Merged> {
     let snapshots = record.map(|record| &record.snapshot).into_iter();
     let snapshots = snapshots
         .chain(reports.iter().filter(|(_, report)| report.provider.is_some()).map(|(_, report)| &report.snapshot));
     let mut snapshot = snapshots.clone().max_by_key(|snapshot| (snapshot.last, snapshot.sequence))?.clone();
-    // A subscriber may know of more than anybody who has voted: what it is told next must be news to it.
-    let heard = reports.iter().filter(|(_, report)| report.provider.is_none());
-    let heard = heard.map(|(_, report)| Sequence(report.snapshot.sequence.0.saturating_add(1)));
-    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).chain(heard).max().unwrap_or_default();
+    // Whoever knows of more, a subscriber for one: what it is told next is news to it.
+    snapshot.sequence = snapshots.map(|snapshot| snapshot.sequence).max().unwrap_or_default().max(base);
     let pasts = record.into_iter().flat_map(|record| &record.recent);
     let pasts = pasts.chain(reports.iter().flat_map(|(_, report)| &report.recent));
-    let recent: BTreeMap<ProtocolId, Past> = pasts
-        .filter(|past| past.ended.protocol <= snapshot.last)
-        .map(|past| (past.ended.protocol, past.clone()))
-        .collect();
+    let mut recent: BTreeMap<ProtocolId, Past> = BTreeMap::new();
+    for past in pasts.filter(|past| past.ended.protocol <= snapshot.last) {
+        let known = recent.entry(past.ended.protocol).or_insert_with(|| past.clone());
+        // A record may have an end that was never told, and that came out otherwise in a later reign.
+        if known.ended.sequence < past.ended.sequence {
+            *known = past.clone();
+        }
+    }
     // Of what runs the first that nobody knows the end of. What came before it, and nobody knows, has not been.
     let open = reports.iter().filter_map(|(_, report)| report.open.as_ref());
     let open = open.filter(|open| open.protocol > snapshot.last);
@@ -299,12 +319,12 @@ fn merge(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)]) -> Option
 /// The group as it goes on.
 fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
     let Snapshot { sequence, view, attributes, state, members, last, .. } = &merged.snapshot;
-    let mut group = Group::new(attributes.clone());
-    (group.sequence, group.view, group.value) = (*sequence, *view, state.clone());
+    let mut group = Group::new(attributes.clone(), *sequence);
+    (group.view, group.value) = (*view, state.clone());
     (group.last_protocol, group.last_ended) = (*last, *last);
-    let token = |provider: ProviderId| {
-        holders.iter().find(|(_, report)| report.provider == Some(provider)).map(|(_, report)| report.token)
-    };
+    let tokens = holders.iter().filter_map(|(_, report)| Some((report.provider?, report.token)));
+    let tokens: BTreeMap<ProviderId, Token> = tokens.collect();
+    let token = |provider: ProviderId| tokens.get(&provider).copied();
     for provider in members {
         let failed = token(*provider).is_none().then_some(LeaveReason::PROVIDER_FAILURE);
         group.members.push(Member {
@@ -354,9 +374,10 @@ fn rebuild(merged: &Merged, holders: &[(LinkId, Standing)]) -> Group {
 /// The protocol that ran, with the votes of its phase that are known.
 fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running {
     let mut voters = group.voters(open.kind, &open.proposal);
+    let standings = holders.iter().filter_map(|(_, report)| Some((report.provider?, report)));
+    let standings: BTreeMap<ProviderId, &Standing> = standings.collect();
     for voter in &mut voters {
-        let report = holders.iter().find(|(_, report)| report.provider == Some(voter.provider));
-        let known = report.and_then(|(_, report)| report.open.as_ref());
+        let known = standings.get(&voter.provider).and_then(|report| report.open.as_ref());
         let known = known.filter(|known| (known.protocol, known.phase) == (open.protocol, open.phase));
         voter.ballot = known.and_then(|known| known.vote.clone());
     }
@@ -380,8 +401,7 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
     running.next_phase();
     running.voters = voters;
     running.await_votes();
-    let gone = |provider: &ProviderId| !holders.iter().any(|(_, report)| report.provider == Some(*provider));
-    running.deactivating.retain(|target| !gone(target));
+    running.deactivating.retain(|target| standings.contains_key(target));
     running
 }
 

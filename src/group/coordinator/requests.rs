@@ -10,7 +10,7 @@ use crate::group::ids::{
     Announcement as Flags, BatchControl, ErrorCode, LeaveReason, MessageKind, Phases, ProtocolKind, Subscription,
 };
 use crate::group::message::{Accepted, Deactivated, DelayedError, Join, Message, Propose, Subscribe, View, Vote};
-use crate::group::name::{GroupId, GroupName, ProviderId, RequestId, Token};
+use crate::group::name::{GroupId, GroupName, ProviderId, RequestId, Sequence, Token};
 use crate::group::proposal::{Expulsion, Leave, Proposal, Wish};
 use crate::machine::LinkId;
 use alloc::boxed::Box;
@@ -410,7 +410,7 @@ impl Coordinator {
             self.targets.entry(source.clone()).or_default().insert(id);
         }
         self.names.insert(name.clone(), id);
-        self.groups.insert(id, Group::new(attributes));
+        self.groups.insert(id, Group::new(attributes, Sequence::before(self.config.epoch)));
         self.event(Event::Formed(name));
         id
     }

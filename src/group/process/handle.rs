@@ -198,10 +198,14 @@ impl Process {
                 return Ok(());
             }
             Message::Accepted(accepted) => {
-                let request = accepted.request;
-                if self.parts.contains_key(&request) {
-                    self.tokens.insert(accepted.token, request);
-                    self.held.insert(request, accepted.token);
+                let (request, token) = (accepted.request, accepted.token);
+                let waits = self.parts.contains_key(&request) && !self.held.contains_key(&request);
+                if waits {
+                    if self.tokens.contains_key(&token) {
+                        return Err(self.violated(link, "a token that is nobody's", "one that somebody has"));
+                    }
+                    self.tokens.insert(token, request);
+                    self.held.insert(request, token);
                 }
                 return self.deliver(Some(request), message);
             }

@@ -2,6 +2,8 @@
 
 mod handle;
 mod table;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use table::{Event as TableEvent, State, TABLE, step};
@@ -107,6 +109,12 @@ impl Provider {
     #[must_use]
     pub const fn token(&self) -> Option<Token> {
         self.token
+    }
+
+    /// Who it is, for its group.
+    #[must_use]
+    pub const fn id(&self) -> ProviderId {
+        self.config.provider
     }
 
     /// The number of its request to join.

@@ -168,6 +168,13 @@ impl Replica {
 
     /// Somebody wants to reign.
     fn asked(&mut self, link: LinkId, from: CoordinatorId, epoch: Epoch) {
+        if epoch == self.promised && epoch.coordinator() == from && self.state == State::Following {
+            // It asks again, on another link.
+            if !self.storing.iter().any(|(_, then)| *then == Then::Grant(from, epoch)) {
+                self.grant(from, epoch);
+            }
+            return;
+        }
         if epoch <= self.promised || epoch.coordinator() != from {
             let fenced = Fenced { epoch: self.promised, extensions: Extensions::NONE };
             return self.send(link, Message::Fenced(fenced));

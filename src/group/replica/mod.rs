@@ -147,11 +147,15 @@ impl Replica {
             .records
             .entry(id)
             .or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: alloc::vec::Vec::new() });
-        let known = record.recent.last().map(|past| past.ended.protocol);
-        if known.is_some_and(|known| known >= entry.past.ended.protocol) {
+        if entry.snapshot.sequence < record.snapshot.sequence {
             return;
         }
         record.snapshot = entry.snapshot.clone();
+        if record.recent.contains(&entry.past) {
+            return;
+        }
+        // What another reign has decided, and was never kept, came out otherwise.
+        record.recent.retain(|past| past.ended.protocol < entry.past.ended.protocol);
         record.recent.push(entry.past.clone());
         if record.recent.len() > self.config.limits.recent.max(1) {
             record.recent.remove(0);

@@ -4,7 +4,7 @@ use super::table::Event as TableEvent;
 use super::{Durability, Event, Item, Replica, State, Then};
 use crate::group::ids::DissolveReason;
 use crate::group::message::{Entry, Grant, Replicated};
-use crate::group::name::CoordinatorId;
+use crate::group::name::{CoordinatorId, Sequence};
 use crate::machine::LinkId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -21,7 +21,8 @@ impl Replica {
         }
         if let Some(record) = grant.record {
             let known = self.records.get(&record.snapshot.group);
-            if known.is_none_or(|known| known.snapshot.last < record.snapshot.last) {
+            // The later reign knows better, though it may have come less far.
+            if known.is_none_or(|known| known.snapshot.sequence < record.snapshot.sequence) {
                 self.records.insert(record.snapshot.group, record);
             }
         }
@@ -38,6 +39,10 @@ impl Replica {
         }
         self.go(TableEvent::Elected);
         self.leader = Some((self.promised, self.config.address.clone()));
+        // What is taken over holds in this reign, whatever others have from before it.
+        for record in self.records.values_mut() {
+            record.snapshot.sequence = record.snapshot.sequence.max(Sequence::before(self.promised));
+        }
         let (epoch, records) = (self.promised, self.records.values().cloned().collect());
         self.event(Event::Elected { epoch, records });
         self.beats.clear();

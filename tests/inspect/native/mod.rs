@@ -1,5 +1,7 @@
 //! `--protocol deferral`, native frames (spec/vectors/deferral/README.md has the vectors).
 
+mod group;
+
 use crate::{Run, run, temporary};
 use serde_json::{Value, json};
 use std::ffi::OsStr;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::group::ids::DissolveReason;
-use crate::group::message::{GroupRecord, Past, Report, Snapshot};
+use crate::group::message::{GroupRecord, Past, Report, Snapshot, Standing};
 use crate::group::proposal::Proposal;
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -26,15 +26,14 @@ fn snapshot(members: &[LinkId], last: u64) -> Snapshot {
     }
 }
 
-fn report(link: LinkId, snapshot: Snapshot) -> Report {
-    Report {
+fn report(link: LinkId, snapshot: Snapshot) -> Standing {
+    Standing {
         token: Token { index: link.0 + 10, generation: 3 },
         provider: Some(id(link)),
         subscription: Subscription::empty(),
         snapshot,
         recent: Vec::new(),
         open: None,
-        extensions: Extensions::NONE,
     }
 }
 
@@ -68,10 +67,17 @@ fn ended(approved: bool) -> Past {
     Past { approved, ended }
 }
 
-fn comes_back(domain: &mut Domain, link: LinkId, report: Report) {
-    domain.tokens.insert((link, 0), report.token);
+fn said(standing: Standing, remaining: u32) -> Message {
+    Message::Report(Report { remaining, standing: Some(standing.into()), extensions: Extensions::NONE })
+}
+
+fn comes_back(domain: &mut Domain, link: LinkId, standing: Standing) {
+    domain.tokens.insert((link, 0), standing.token);
     domain.enter_as(link, Enter { reports: 1, epoch: Epoch(1 << 16), ..enter(link.0, 1) });
-    domain.say(link, Message::Report(report.into()));
+    domain.say(link, said(standing, 0));
+    // It was asked, unless it comes too late.
+    let heard = domain.heard.entry(link).or_default();
+    heard.retain(|message| !matches!(message, Message::Query(_)));
 }
 
 #[test]
@@ -111,10 +117,10 @@ fn an_end_that_one_was_told_of_holds_for_all() {
         let mut after = snapshot(&[A, B], 3);
         after.sequence = Sequence(7);
         after.state = value(if approved { "new" } else { "old" });
-        let told = Report { recent: [ended(approved)].into(), ..report(A, after) };
+        let told = Standing { recent: [ended(approved)].into(), ..report(A, after) };
         comes_back(&mut domain, A, told);
         let open = Some(open(3, 1, Some(APPROVE)));
-        comes_back(&mut domain, B, Report { open, ..report(B, snapshot(&[A, B], 2)) });
+        comes_back(&mut domain, B, Standing { open, ..report(B, snapshot(&[A, B], 2)) });
         domain.put(Input::Recovered);
         let end = if approved { "approved STATE_VALUE_CHANGE" } else { "rejected STATE_VALUE_CHANGE" };
         assert_eq!(domain.heard(A), ["welcome", "view [1, 2] open false"]);
@@ -125,7 +131,7 @@ fn an_end_that_one_was_told_of_holds_for_all() {
 #[test]
 fn what_runs_goes_on_from_the_last_phase_with_the_votes_that_are_known() {
     let mut domain = heir(Vec::new());
-    let of = |link: LinkId, open: Open| Report { open: Some(open), ..report(link, snapshot(&[A, B, C], 2)) };
+    let of = |link: LinkId, open: Open| Standing { open: Some(open), ..report(link, snapshot(&[A, B, C], 2)) };
     comes_back(&mut domain, A, of(A, open(3, 2, None)));
     comes_back(&mut domain, B, of(B, open(3, 2, Some(APPROVE))));
     // It has not heard of the second phase: its vote was for the first.
@@ -155,7 +161,7 @@ fn who_was_to_join_is_queued_again() {
 #[test]
 fn a_group_that_nobody_is_in_is_no_more() {
     let mut domain = heir(Vec::new());
-    let subscriber = Report { provider: None, ..report(A, snapshot(&[], 0)) };
+    let subscriber = Standing { provider: None, ..report(A, snapshot(&[], 0)) };
     comes_back(&mut domain, A, subscriber);
     domain.put(Input::Recovered);
     assert_eq!(domain.heard(A), ["welcome", "dissolved EMPTY"]);
@@ -175,7 +181,7 @@ fn what_is_kept_holds_if_nobody_was_told() {
 fn nobody_reports_for_another() {
     let mut domain = heir(Vec::new());
     domain.enter_as(A, Enter { reports: 1, ..enter(1, 1) });
-    let message = Message::Report(report(B, snapshot(&[A, B], 2)).into());
+    let message = said(report(B, snapshot(&[A, B], 2)), 0);
     assert!(matches!(domain.try_put(Input::Message { link: A, message }), Err(Error::Violation(_))));
     assert_eq!(domain.closed, [A]);
 }
@@ -184,9 +190,10 @@ fn nobody_reports_for_another() {
 fn who_says_too_little_in_time_is_turned_away() {
     let mut domain = heir(Vec::new());
     domain.enter_as(A, Enter { reports: 2, ..enter(1, 1) });
-    domain.say(A, Message::Report(report(A, snapshot(&[A], 2)).into()));
+    domain.say(A, said(report(A, snapshot(&[A], 2)), 1));
     domain.deadline();
-    assert_eq!((domain.heard(A), domain.coordinator.groups()), (["dissolved FENCED".into()].into(), 0));
+    assert_eq!(domain.heard(A).last().unwrap(), "dissolved FENCED");
+    assert_eq!(domain.coordinator.groups(), 0);
 }
 
 #[test]
@@ -202,8 +209,8 @@ fn of_two_with_one_number_the_later_one_has_it() {
     // A was turned down, and has not heard of it; its number is B's by now.
     let waiting = Snapshot { sequence: Sequence(0), last: ProtocolId(0), ..snapshot(&[], 0) };
     let number = |generation: u32| Token { index: 5, generation };
-    comes_back(&mut domain, A, Report { token: number(1), ..report(A, waiting) });
-    comes_back(&mut domain, B, Report { token: number(2), ..report(B, snapshot(&[B], 2)) });
+    comes_back(&mut domain, A, Standing { token: number(1), ..report(A, waiting) });
+    comes_back(&mut domain, B, Standing { token: number(2), ..report(B, snapshot(&[B], 2)) });
     domain.put(Input::Recovered);
     assert_eq!(domain.heard(A), ["welcome", "dissolved FENCED"]);
     assert_eq!(
