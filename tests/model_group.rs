@@ -8,14 +8,20 @@
 
 mod model;
 
+#[path = "model_group/choices.rs"]
+mod choices;
 #[path = "model_group/configs.rs"]
 mod configs;
+#[path = "model_group/configs_lost.rs"]
+mod configs_lost;
 #[path = "model_group/glue.rs"]
 mod glue;
 #[path = "model_group/mutants.rs"]
 mod mutants;
 #[path = "model_group/observe.rs"]
 mod observe;
+#[path = "model_group/observe_seats.rs"]
+mod observe_seats;
 #[path = "model_group/rest.rs"]
 mod rest;
 #[path = "model_group/seats.rs"]

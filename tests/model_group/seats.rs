@@ -7,7 +7,7 @@ use super::world::{Peer, Property, Reached, Word};
 use handover::error::Error;
 use handover::frame::Extensions;
 use handover::group::coordinator::{self, Coordinator, Input, Output, reign};
-use handover::group::message::{Enter, GroupRecord, Message, Proclaim, Redirect};
+use handover::group::message::{GroupRecord, Message, Proclaim, Redirect};
 use handover::group::replica::{self, Item, Replica};
 use handover::group::{CoordinatorId, DissolveReason, DomainId, Epoch};
 use handover::machine::{LinkId, Machine};
@@ -26,7 +26,6 @@ impl Step<'_> {
         self.replica_is_given(one, replica::Input::Opened { link: peer_link(other), coordinator });
     }
 
-    /// Who has gone on since it was lost must not find what was there before.
     pub(crate) fn take_over(&mut self, seat: usize) {
         self.w.seats[seat].tries -= 1;
         self.replica_is_given(seat, replica::Input::TakeOver);
@@ -58,11 +57,9 @@ impl Step<'_> {
                 }
                 Output::Store { number, item } => self.w.seats[seat].storing.push_back((number, item)),
                 Output::Event(Event::Elected { epoch, records }) => self.begins(seat, epoch, records),
-                Output::Event(Event::Kept(index)) => {
-                    if self.w.seats[seat].reign.is_some() {
-                        self.reach(Reached::Kept);
-                        self.seat_is_given(seat, Input::Persisted(index));
-                    }
+                Output::Event(Event::Kept(index)) if self.w.seats[seat].reign.is_some() => {
+                    self.reach(Reached::Kept);
+                    self.seat_is_given(seat, Input::Persisted(index));
                 }
                 Output::Event(Event::Deposed(reason)) => {
                     let reason = if reason == DissolveReason::STOPPED { DissolveReason::FENCED } else { reason };
@@ -236,7 +233,7 @@ impl Step<'_> {
             Output::Persist(entry) => {
                 let (group, past) = (entry.snapshot.group, &entry.past);
                 self.end_is_told(seat, group, &past.ended, past.approved);
-                if let Some(place) = self.place_of(group, seat) {
+                if let Some(place) = self.place_of(group) {
                     self.w.seats[seat].keeping.push((entry.index, place));
                 }
                 let index = entry.index;
@@ -275,7 +272,7 @@ impl Step<'_> {
                     self.w.wires[at].entered = true;
                 }
                 let forged = self.forged(seat, link, &message);
-                if let Some(message) = self.to_seat(seat, person, message) {
+                if let Some(message) = self.reaches_seat(seat, person, message) {
                     self.seat_is_given(seat, Input::Message { link, message });
                 }
                 for (link, message) in forged {
@@ -284,7 +281,7 @@ impl Step<'_> {
                 let missed = self.collides.take();
                 self.check(Property::S14, missed.is_none());
             }
-            Word::Message(Message::Enter(enter)) if seat_has => self.redirect(seat, at, &enter),
+            Word::Message(Message::Enter(_)) if seat_has => self.redirect(seat, at),
             Word::Message(_) => {}
             Word::End => {
                 if seat_has {
@@ -299,7 +296,7 @@ impl Step<'_> {
     }
 
     /// Somebody else reigns, or nobody does.
-    fn redirect(&mut self, seat: usize, at: usize, _: &Enter) {
+    fn redirect(&mut self, seat: usize, at: usize) {
         let leader = self.w.seats[seat].replica.get().leader().cloned();
         let wire = &mut self.w.wires[at];
         wire.seat_has = false;
