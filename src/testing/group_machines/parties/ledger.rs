@@ -93,6 +93,10 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    pub(super) fn new(durable: bool) -> Self {
+        Self { durable, ..Self::default() }
+    }
+
     /// A provider or a subscriber has asked.
     pub(super) fn asks(&mut self, key: Key) {
         self.seats.insert(key, Seat::default());

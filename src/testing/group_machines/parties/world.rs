@@ -8,7 +8,7 @@ use crate::group::coordinator::{self, Coordinator, Durability, Event as DomainEv
 use crate::group::message::{Entry, GroupRecord, Message, Snapshot};
 use crate::group::process::{self, Event, Process};
 use crate::group::provider::{Event as ProviderEvent, Input as ProviderInput, State as ProviderState};
-use crate::group::{Attributes, DomainId, Epoch, GroupId, LeaveReason, ProviderId, RequestId, Subscription, Vote};
+use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Vote};
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::time::Instant;
@@ -100,8 +100,6 @@ pub struct Parties {
     groups: Vec<Attributes>,
     seats: Vec<Seat>,
     links: BTreeMap<LinkId, Link>,
-    removed: BTreeMap<(u64, GroupId, ProviderId), LeaveReason>,
-    names: BTreeMap<crate::group::GroupName, u32>,
     ledger: Ledger,
     clean: bool,
     trace: Trace,
@@ -123,9 +121,7 @@ impl Parties {
             groups,
             seats: (0..PROCESSES).map(|at| seat(at, 1)).collect(),
             links: BTreeMap::new(),
-            removed: BTreeMap::new(),
-            names: BTreeMap::new(),
-            ledger: Ledger { durable: durability != Durability::Survivors, ..Ledger::default() },
+            ledger: Ledger::new(durability != Durability::Survivors),
             clean: true,
             trace: Trace::default(),
         };
@@ -157,7 +153,9 @@ impl Parties {
             PartiesOp::Settle => self.settle(),
             PartiesOp::Deliver { process, up, messages } => {
                 if let Some(link) = self.seats[at(process)].link {
-                    (0..messages).for_each(|_| drop(self.deliver(link, up)));
+                    for _ in 0..messages {
+                        self.deliver(link, up);
+                    }
                 }
             }
             PartiesOp::Dial(process) => self.dial(at(process)),
@@ -398,7 +396,10 @@ impl Parties {
                     }
                 }
                 coordinator::Output::Persist(entry) => self.persist(&entry),
-                coordinator::Output::Event(event) => self.domain_event(event),
+                coordinator::Output::Event(DomainEvent::Entering { link, .. }) => {
+                    self.order(coordinator::Input::Admit { link, allowed: true });
+                }
+                coordinator::Output::Event(_) => {}
             }
         }
     }
@@ -414,14 +415,6 @@ impl Parties {
         record.recent.push(entry.past.clone());
         if record.recent.len() > 8 {
             record.recent.remove(0);
-        }
-    }
-
-    fn domain_event(&mut self, event: DomainEvent) {
-        match event {
-            DomainEvent::Entering { link, .. } => self.order(coordinator::Input::Admit { link, allowed: true }),
-            DomainEvent::Formed(name) => *self.names.entry(name).or_default() += 1,
-            _ => {}
         }
     }
 
