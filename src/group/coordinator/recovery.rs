@@ -109,7 +109,6 @@ impl Coordinator {
             let last = self.restore(id, records.get(&id), reports, &newest);
             reflected.extend(last.map(|last| (id, last)));
         }
-        self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in restored {
             self.cast_out_of(id);
