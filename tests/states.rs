@@ -4,6 +4,7 @@
 
 use handover::deferral;
 use handover::frame;
+use handover::group;
 use handover::machine::Table;
 use handover::repmgr;
 use handover::spice::{client, source, target};
@@ -132,4 +133,35 @@ fn deferral_client() {
 #[test]
 fn deferral_server() {
     machine("deferral_server", "Deferral server", &deferral::server::TABLE);
+}
+
+#[test]
+fn group_provider() {
+    machine("group_provider", "Group provider", &group::provider::TABLE);
+}
+
+#[test]
+fn group_subscriber() {
+    machine("group_subscriber", "Group subscriber", &group::subscriber::TABLE);
+}
+
+#[test]
+fn group_process() {
+    machine("group_process", "Process with its providers and subscribers", &group::process::TABLE);
+}
+
+#[test]
+fn group_coordinator() {
+    use group::coordinator::reign::{State, TABLE};
+    machine_from("group_coordinator", "Group coordinator", &TABLE, &[State::Recovering, State::Leading]);
+}
+
+#[test]
+fn group_group() {
+    machine("group_group", "A group at its coordinator", &group::coordinator::group::TABLE);
+}
+
+#[test]
+fn group_replica() {
+    machine("group_replica", "Coordinators among each other", &group::replica::TABLE);
 }
