@@ -201,6 +201,29 @@ fn deferral_messages_survive_serde_and_rules_are_kept() {
     assert!(serde_json::from_str::<CommandName>("\"\"").is_err());
 }
 
+/// What a coordinator stores of an outcome, and what the command line shows of a message.
+#[test]
+fn group_messages_survive_serde_and_rules_are_kept() {
+    use handover::frame::Extensions;
+    use handover::group::message::{Ballot, Message, Vote};
+    use handover::group::replica::{Item, Memory};
+    use handover::group::{CoordinatorId, Epoch, GroupName, ProtocolId, StateValue, Token, Vote as VoteValue};
+
+    let ballot = Ballot { vote: VoteValue::CONTINUE, default_vote: None, state: StateValue::new("x"), message: None };
+    let token = Token { index: 3, generation: 9 };
+    let vote = Vote { token, protocol: ProtocolId(7), phase: 2, ballot, extensions: Extensions::NONE };
+    let text = serde_json::to_string(&Message::Vote(vote.clone())).unwrap();
+    assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), Message::Vote(vote));
+    let promise = Item::Promise(Epoch(0).next(CoordinatorId(2)));
+    let text = serde_json::to_string(&(&promise, Memory::default())).unwrap();
+    assert_eq!(serde_json::from_str::<(Item, Memory)>(&text).unwrap(), (promise, Memory::default()));
+    // What cannot be made cannot be read either.
+    let long = serde_json::to_string(&vec![b'x'; 33]).unwrap();
+    assert!(serde_json::from_str::<GroupName>(&long).is_err());
+    let short = serde_json::to_string(b"x").unwrap();
+    assert_eq!(serde_json::from_str::<GroupName>(&short).unwrap(), GroupName::new("x").unwrap());
+}
+
 #[test]
 fn sub_messages_come_once_and_before_their_message() {
     let caps = CommonCaps::AUTH_SELECTION | CommonCaps::AUTH_SPICE;

@@ -136,10 +136,24 @@ fn deferral_server() {
 }
 
 #[test]
+fn group_provider() {
+    machine("group_provider", "Group provider", &group::provider::TABLE);
+}
+
+#[test]
+fn group_subscriber() {
+    machine("group_subscriber", "Group subscriber", &group::subscriber::TABLE);
+}
+
+#[test]
+fn group_process() {
+    machine("group_process", "Process with its providers and subscribers", &group::process::TABLE);
+}
+
+#[test]
 fn group_coordinator() {
     use group::coordinator::reign::{State, TABLE};
-    let begins = [State::Recovering, State::Leading];
-    machine_from("group_coordinator", "A coordinator of groups", &TABLE, &begins);
+    machine_from("group_coordinator", "Group coordinator", &TABLE, &[State::Recovering, State::Leading]);
 }
 
 #[test]
@@ -148,21 +162,6 @@ fn group_group() {
 }
 
 #[test]
-fn group_provider() {
-    machine("group_provider", "A provider of a group", &group::provider::TABLE);
-}
-
-#[test]
-fn group_subscriber() {
-    machine("group_subscriber", "A subscriber of a group", &group::subscriber::TABLE);
-}
-
-#[test]
-fn group_process() {
-    machine("group_process", "A process with its providers and subscribers", &group::process::TABLE);
-}
-
-#[test]
 fn group_replica() {
-    machine("group_replica", "A coordinator among coordinators", &group::replica::TABLE);
+    machine("group_replica", "Coordinators among each other", &group::replica::TABLE);
 }

@@ -53,6 +53,7 @@ fn spans_and_transitions_are_traced_without_secrets() {
     tds5();
     repmgr();
     deferral();
+    group();
 }
 
 /// A login, its answer, and the machines of both ends.
@@ -207,6 +208,60 @@ fn deferral() {
     for expected in
         ["machine=\"deferral client\"", "to=\"Executing\"", "machine=\"deferral server\"", "to=\"Draining\""]
     {
+        assert!(lines.iter().any(|line| line == expected), "{expected} in {text}");
+    }
+    assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");
+}
+
+/// A process that joins a group of its own.
+fn group() {
+    use handover::group::coordinator::{self, Coordinator, Credentials};
+    use handover::group::process::{self, Process};
+    use handover::group::{Attributes, CoordinatorId, DomainId, Epoch, GroupName, RequestId};
+    use handover::machine::LinkId;
+
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        let (now, link) = (Instant::ZERO, LinkId(1));
+        let mut config = process::Config::new(1, 1);
+        config.credentials = Credentials("0123456789abcdef".into());
+        let mut process = Process::new(config);
+        let epoch = Epoch(0).next(CoordinatorId(1));
+        let mut coordinator = Coordinator::new(coordinator::Config::new(DomainId(1), epoch), now);
+        process.handle(now, process::Input::Opened(link)).unwrap();
+        loop {
+            if let Some(output) = process.poll_output() {
+                match output {
+                    process::Output::Send { message, .. } => {
+                        coordinator.handle(now, coordinator::Input::Message { link, message }).unwrap();
+                    }
+                    process::Output::Event(process::Event::Entered { .. }) => {
+                        let attributes = Attributes::new(GroupName::new("kitchen").unwrap());
+                        let (request, local_name) = (RequestId(1), String::from("0123456789abcdef"));
+                        let join = process::Input::Join { request, attributes, instance: 0, local_name };
+                        process.handle(now, join).unwrap();
+                    }
+                    _ => {}
+                }
+            } else if let Some(output) = coordinator.poll_output() {
+                match output {
+                    coordinator::Output::Send { message, .. } => {
+                        process.handle(now, process::Input::Message { link, message }).unwrap();
+                    }
+                    coordinator::Output::Event(coordinator::Event::Entering { link, .. }) => {
+                        coordinator.handle(now, coordinator::Input::Admit { link, allowed: true }).unwrap();
+                    }
+                    _ => {}
+                }
+            } else {
+                break;
+            }
+        }
+        assert_eq!(process.provider(RequestId(1)).unwrap().members().len(), 1);
+    });
+    let lines = log.0.lock().unwrap();
+    let text = lines.join("\n");
+    for expected in ["machine=\"group process\"", "machine=\"group provider\"", "to=\"Member\""] {
         assert!(lines.iter().any(|line| line == expected), "{expected} in {text}");
     }
     assert!(!text.contains("0123456789abcdef") && !text.contains("48, 49, 50"), "{text}");

@@ -93,7 +93,7 @@ impl Sequence {
 }
 
 impl GroupId {
-    /// What comes before the first group of a reign.
+    /// Where a reign begins: a group that is formed in it is none that was there before, known to it or not.
     #[must_use]
     pub const fn before(epoch: Epoch) -> Self {
         Self(Sequence::before(epoch).0)

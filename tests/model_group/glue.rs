@@ -164,7 +164,7 @@ impl Step<'_> {
         match word {
             Word::Message(message) => {
                 let takes_over = self.w.seats[seat].takes_over;
-                if let Some(message) = self.talk.setup.mutant.to_person(message, node(person), takes_over) {
+                if let Some(message) = self.talk.setup.mutant.reaches_person(message, node(person), takes_over) {
                     self.person_is_given(person, Input::Message { link, message });
                 }
             }

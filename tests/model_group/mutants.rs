@@ -36,6 +36,7 @@ pub(crate) enum Mutant {
     NotTheLowest,
     OneEpoch,
     OldWelcome,
+    ForgetsPromises,
     GoneTwice,
     NameIsSent,
     JoinCollides,
@@ -90,6 +91,7 @@ pub(crate) const MUTANTS: &[(Property, Mutant, &str)] = &[
     (Property::S10, Mutant::NotTheLowest, TWO),
     (Property::S11, Mutant::OneEpoch, SPLIT),
     (Property::S11, Mutant::OldWelcome, "two believe that they reign, and somebody is new"),
+    (Property::S11, Mutant::ForgetsPromises, "a coordinator is lost, and comes back"),
     (Property::S12, Mutant::GoneTwice, DOWN),
     (Property::S13, Mutant::NameIsSent, TWO),
     (Property::S14, Mutant::JoinCollides, JOINS),
@@ -212,7 +214,7 @@ impl Mutant {
     }
 
     /// What reaches a process, if it does.
-    pub(crate) fn to_person(self, mut message: Message, node: u32, takes_over: bool) -> Option<Message> {
+    pub(crate) fn reaches_person(self, mut message: Message, node: u32, takes_over: bool) -> Option<Message> {
         let first = |ended: &Ended| ended.outcome.kind == ProtocolKind::STATE_VALUE_CHANGE && node == 2;
         let mine = |ended: &Ended| ended.outcome.proposal.joining.iter().any(|one| one.node == node) && node == 3;
         match (self, &mut message) {
@@ -242,7 +244,7 @@ impl Mutant {
 
 impl Step<'_> {
     /// What reaches a coordinator, if it does.
-    pub(crate) fn to_seat(&mut self, seat: usize, person: usize, mut message: Message) -> Option<Message> {
+    pub(crate) fn reaches_seat(&mut self, seat: usize, person: usize, mut message: Message) -> Option<Message> {
         let tally = self.w.seats[seat].tallies.first().map(|tally| (tally.protocol, tally.phase));
         let takes_over = self.w.seats[seat].takes_over;
         match (self.talk.setup.mutant, &mut message) {

@@ -3,12 +3,12 @@
 use super::model::Shared;
 use super::mutants::Mutant;
 use super::talk::{DOMAIN, Step, node};
-use super::world::{Property, Reached, Word};
+use super::world::{Peer, Property, Reached, Word};
 use handover::error::Error;
 use handover::frame::Extensions;
 use handover::group::coordinator::{self, Coordinator, Input, Output, reign};
-use handover::group::message::{Enter, GroupRecord, Message, Proclaim, Redirect};
-use handover::group::replica::{self, Replica};
+use handover::group::message::{GroupRecord, Message, Proclaim, Redirect};
+use handover::group::replica::{self, Item, Replica};
 use handover::group::{CoordinatorId, DissolveReason, DomainId, Epoch};
 use handover::machine::{LinkId, Machine};
 use handover::time::Instant;
@@ -26,7 +26,6 @@ impl Step<'_> {
         self.replica_is_given(one, replica::Input::Opened { link: peer_link(other), coordinator });
     }
 
-    /// Who has gone on since it was lost must not find what was there before.
     pub(crate) fn take_over(&mut self, seat: usize) {
         self.w.seats[seat].tries -= 1;
         self.replica_is_given(seat, replica::Input::TakeOver);
@@ -56,13 +55,11 @@ impl Step<'_> {
                         peer.words.push_back(message);
                     }
                 }
-                Output::Store { number, .. } => self.w.seats[seat].storing.push_back(number),
+                Output::Store { number, item } => self.w.seats[seat].storing.push_back((number, item)),
                 Output::Event(Event::Elected { epoch, records }) => self.begins(seat, epoch, records),
-                Output::Event(Event::Kept(index)) => {
-                    if self.w.seats[seat].reign.is_some() {
-                        self.reach(Reached::Kept);
-                        self.seat_is_given(seat, Input::Persisted(index));
-                    }
+                Output::Event(Event::Kept(index)) if self.w.seats[seat].reign.is_some() => {
+                    self.reach(Reached::Kept);
+                    self.seat_is_given(seat, Input::Persisted(index));
                 }
                 Output::Event(Event::Deposed(reason)) => {
                     let reason = if reason == DissolveReason::STOPPED { DissolveReason::FENCED } else { reason };
@@ -77,10 +74,53 @@ impl Step<'_> {
                 _ => {}
             }
         }
-        while !self.talk.setup.disk
-            && let Some(number) = self.w.seats[seat].storing.pop_front()
-        {
-            self.replica_is_given(seat, replica::Input::Stored(number));
+        while !self.talk.setup.disk && !self.w.seats[seat].storing.is_empty() {
+            self.stores(seat);
+        }
+    }
+
+    /// What a coordinator wanted to keep is where it outlives it.
+    pub(crate) fn stores(&mut self, seat: usize) {
+        let Some((number, item)) = self.w.seats[seat].storing.pop_front() else { return };
+        let restarts = self.talk.setup.budget.restarts > 0;
+        let (promised, records) = &mut self.w.seats[seat].stored;
+        match item {
+            _ if !restarts => {}
+            Item::Promise(epoch) => *promised = epoch,
+            Item::Entry(entry) => {
+                let group = entry.snapshot.group;
+                let at = records.iter().position(|record| record.snapshot.group == group);
+                let at = at.unwrap_or_else(|| {
+                    records.push(GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
+                    records.len() - 1
+                });
+                let known = records[at].recent.last().map(|past| past.ended.protocol);
+                if known.is_none_or(|known| known < entry.past.ended.protocol) {
+                    records[at].snapshot = entry.snapshot;
+                    records[at].recent.push(entry.past);
+                }
+            }
+        }
+        self.replica_is_given(seat, replica::Input::Stored(number));
+    }
+
+    /// A coordinator that was lost comes back, and knows what it had stored.
+    pub(crate) fn restart(&mut self, seat: usize) {
+        let (promised, records) = self.w.seats[seat].stored.clone();
+        let mut memory = replica::Memory { promised, records };
+        if self.talk.setup.mutant == Mutant::ForgetsPromises {
+            memory = replica::Memory::default();
+        }
+        self.w.seats[seat].replica = Shared::new(self.talk.replica(seat, memory));
+        self.w.seats[seat].up = true;
+        self.w.seats[seat].places = vec![Vec::new(); self.talk.setup.places.len()];
+        for other in 0..self.w.seats.len() {
+            if other != seat && self.w.seats[other].up {
+                self.w.peers.insert((seat, other), Peer::default());
+                self.w.peers.insert((other, seat), Peer::default());
+                self.connect(seat, other);
+                self.connect(other, seat);
+            }
         }
     }
 
@@ -193,7 +233,7 @@ impl Step<'_> {
             Output::Persist(entry) => {
                 let (group, past) = (entry.snapshot.group, &entry.past);
                 self.end_is_told(seat, group, &past.ended, past.approved);
-                if let Some(place) = self.place_of(group, seat) {
+                if let Some(place) = self.place_of(group) {
                     self.w.seats[seat].keeping.push((entry.index, place));
                 }
                 let index = entry.index;
@@ -232,7 +272,7 @@ impl Step<'_> {
                     self.w.wires[at].entered = true;
                 }
                 let forged = self.forged(seat, link, &message);
-                if let Some(message) = self.to_seat(seat, person, message) {
+                if let Some(message) = self.reaches_seat(seat, person, message) {
                     self.seat_is_given(seat, Input::Message { link, message });
                 }
                 for (link, message) in forged {
@@ -241,7 +281,7 @@ impl Step<'_> {
                 let missed = self.collides.take();
                 self.check(Property::S14, missed.is_none());
             }
-            Word::Message(Message::Enter(enter)) if seat_has => self.redirect(seat, at, &enter),
+            Word::Message(Message::Enter(_)) if seat_has => self.redirect(seat, at),
             Word::Message(_) => {}
             Word::End => {
                 if seat_has {
@@ -256,7 +296,7 @@ impl Step<'_> {
     }
 
     /// Somebody else reigns, or nobody does.
-    fn redirect(&mut self, seat: usize, at: usize, _: &Enter) {
+    fn redirect(&mut self, seat: usize, at: usize) {
         let leader = self.w.seats[seat].replica.get().leader().cloned();
         let wire = &mut self.w.wires[at];
         wire.seat_has = false;

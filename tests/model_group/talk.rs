@@ -6,7 +6,6 @@ use super::model::{Marks, Shared, Told};
 use super::mutants::Mutant;
 use super::world::{Peer, Person, Property, Reached, Seat, World, all};
 use handover::frame::Text;
-use handover::group::coordinator::reign;
 use handover::group::message::Ballot;
 use handover::group::process::{self, Process};
 use handover::group::proposal::{Expulsion, Voting, Wish as Proposed};
@@ -15,7 +14,6 @@ use handover::group::{
     CoordinatorId, DomainId, Epoch, ProviderId, ProviderMessage, RequestId, StateValue, Subscription, Vote,
     coordinator, provider,
 };
-use handover::machine::Machine;
 use handover::time::Instant;
 use stateright::Model;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -51,6 +49,7 @@ pub(crate) enum Action {
     ReplicaExpires(usize),
     Kill(usize),
     Crash(usize),
+    Restart(usize),
     NodeDown(usize, usize),
     Break(usize),
     Meet(usize),
@@ -81,7 +80,7 @@ pub(crate) const LOCAL_NAME: &str = "only here";
 /// Links of one process are numbered from here.
 pub(crate) const LINKS: u32 = 100;
 /// Most links of a process.
-const MOST_LINKS: u32 = 4;
+pub(crate) const MOST_LINKS: u32 = 4;
 
 pub(crate) fn node(person: usize) -> u32 {
     u32::try_from(person).expect("few") + 1
@@ -104,21 +103,25 @@ impl Talk {
         Process::new(process::Config::new(node(person), incarnation))
     }
 
-    fn seat(&self, at: usize) -> Seat {
+    pub(crate) fn replica(&self, at: usize, memory: replica::Memory) -> Replica {
         let number = |number: usize| u16::try_from(number).expect("few");
         let mut config = replica::Config::new(CoordinatorId(number(at)), number(self.setup.seats));
         config.durability = self.setup.durability;
         config.address = Text::new(format!("seat {at}")).expect("short");
         config.heartbeat = Duration::from_secs(2);
-        let replica = Replica::new(config, replica::Memory::default(), Instant::ZERO);
+        Replica::new(config, memory, Instant::ZERO)
+    }
+
+    fn seat(&self, at: usize) -> Seat {
         Seat {
-            replica: Shared::new(replica),
+            replica: Shared::new(self.replica(at, replica::Memory::default())),
             reign: None,
             epoch: Epoch(0),
             up: true,
             tries: 2,
             now: Instant::ZERO,
             storing: VecDeque::new(),
+            stored: (Epoch(0), Vec::new()),
             tallies: Vec::new(),
             goodbyes: BTreeSet::new(),
             downs: BTreeSet::new(),
@@ -174,101 +177,6 @@ impl Talk {
             step.at_rest();
         }
         step.w
-    }
-
-    /// What happens in any case, some time.
-    pub(crate) fn duties(&self, w: &World, actions: &mut Vec<Action>) {
-        for (at, wire) in w.wires.iter().enumerate() {
-            if wire.person_has && !wire.down.is_empty() {
-                actions.push(Action::ToPerson(at));
-            }
-            if !wire.up.is_empty() {
-                actions.push(Action::ToSeat(at));
-            }
-            if wire.broken && wire.person_has {
-                actions.push(Action::PersonNotices(at));
-            }
-            if wire.broken && wire.seat_has {
-                actions.push(Action::SeatNotices(at));
-            }
-        }
-        for (&(from, to), peer) in &w.peers {
-            if !w.seats[to].up {
-                continue;
-            }
-            if !peer.words.is_empty() {
-                actions.push(Action::ToPeer(from, to));
-            }
-            if peer.cut {
-                actions.push(Action::PeerNotices(from, to));
-            }
-        }
-        for (at, seat) in w.seats.iter().enumerate() {
-            if !seat.storing.is_empty() {
-                actions.push(Action::Stored(at));
-            }
-            if Self::must_take_over(w, at) {
-                actions.push(Action::TakeOver(at));
-            }
-        }
-        for (at, person) in w.people.iter().enumerate().filter(|(_, person)| person.up && !person.over) {
-            let state = person.process.get().state();
-            if state == process::State::Outside && person.links < MOST_LINKS {
-                let reigning = w.seats.iter().enumerate().filter(|(_, seat)| seat.up && seat.reign.is_some());
-                actions.extend(reigning.map(|(seat, _)| Action::Dial(at, seat)));
-            }
-            if state != process::State::Inside {
-                continue;
-            }
-            for (number, place) in self.setup.places.iter().enumerate() {
-                let bit = 1 << number;
-                if person.asked & bit == 0 {
-                    let back = person.incarnation > 1 && place.members.contains(&at);
-                    if place.joiners.contains(&at) || back {
-                        actions.push(Action::Join(at, number));
-                    }
-                }
-                if person.asked & (16 << number) == 0 && place.watchers.contains(&at) {
-                    actions.push(Action::Watch(at, number));
-                }
-                let Some(provider) = person.process.get().provider(join_of(number)) else { continue };
-                if provider.state() == provider::State::Voting {
-                    let says = self.setup.says.get(at).copied().unwrap_or_default();
-                    actions.extend((0..says.len()).map(|say| Action::Vote(at, number, say)));
-                }
-                if w.diaries
-                    .iter()
-                    .any(|diary| (diary.person, diary.place) == (at, number) && diary.deactivating && !diary.gone)
-                {
-                    actions.push(Action::Deactivated(at, number, true));
-                }
-            }
-        }
-    }
-
-    fn must_take_over(w: &World, at: usize) -> bool {
-        let seat = &w.seats[at];
-        let reigns = w.seats.iter().any(|seat| seat.up && seat.replica.get().state() != replica::State::Following);
-        seat.up && seat.tries > 0 && !reigns && seat.replica.get().state() == replica::State::Following
-    }
-
-    /// Deadlines, and whether it is their turn.
-    fn deadlines(&self, w: &World, idle: bool, actions: &mut Vec<Action>) {
-        let reign = |seat: &Seat| seat.reign.as_ref().and_then(|reign| reign.get().poll_timeout());
-        let first = w.seats.iter().filter(|seat| seat.up);
-        let first = first.flat_map(|seat| reign(seat).into_iter().chain(seat.replica.get().poll_timeout())).min();
-        let is_next = |at: Instant| !self.setup.clock || first == Some(at);
-        for (at, seat) in w.seats.iter().enumerate().filter(|(_, seat)| seat.up) {
-            if reign(seat).is_some_and(is_next) && (idle || w.budget.expires > 0) {
-                actions.push(Action::SeatExpires(at));
-            }
-            let asks = seat.replica.get().state() == replica::State::Asking;
-            let due = seat.replica.get().poll_timeout();
-            let may = if asks { idle || w.budget.expires > 0 } else { w.budget.replica_expires > 0 };
-            if due.is_some_and(is_next) && may {
-                actions.push(Action::ReplicaExpires(at));
-            }
-        }
     }
 }
 
@@ -358,8 +266,7 @@ impl Step<'_> {
             Action::ToPeer(from, to) => self.peer_reads(from, to),
             Action::PeerNotices(from, to) => self.peer_notices(from, to),
             Action::Stored(seat) => {
-                let number = self.w.seats[seat].storing.pop_front().expect("something is being stored");
-                self.replica_is_given(seat, replica::Input::Stored(number));
+                self.stores(seat);
             }
             Action::Dial(person, seat) => self.dial(person, seat),
             Action::Join(person, place) => self.join(person, place),
@@ -411,6 +318,10 @@ impl Step<'_> {
                 self.w.budget.crashes -= 1;
                 self.crash(seat);
             }
+            Action::Restart(seat) => {
+                self.w.budget.restarts -= 1;
+                self.restart(seat);
+            }
             Action::NodeDown(seat, person) => {
                 self.w.budget.downs -= 1;
                 self.node_down(seat, person);
@@ -458,64 +369,9 @@ impl Model for Talk {
     }
 
     fn actions(&self, w: &World, actions: &mut Vec<Action>) {
-        if w.refuted != 0 && self.setup.mutant == Mutant::None {
-            return;
-        }
-        self.duties(w, actions);
-        let budget = w.budget;
-        self.deadlines(w, actions.is_empty(), actions);
-        for (number, wish) in self.setup.wishes.iter().enumerate() {
-            let person = &w.people[wish.person];
-            let provider = person.process.get().provider(join_of(wish.place));
-            let is_member = provider.is_some_and(|one| one.state() == provider::State::Member);
-            if w.wished & 1 << number == 0 && person.up && is_member {
-                actions.push(Action::Wish(number));
-            }
-        }
-        for (at, person) in w.people.iter().enumerate() {
-            if person.up && budget.kills > 0 {
-                actions.push(Action::Kill(at));
-            }
-            if (!person.up || person.over) && budget.returns > 0 {
-                actions.push(Action::Return(at));
-            }
-            if person.up && budget.echoes > 0 && person.voted.is_some() {
-                actions.push(Action::Echo(at));
-            }
-            if person.up && budget.rejoins > 0 && person.process.get().state() == process::State::Inside {
-                let gone = w.diaries.iter().filter(|diary| diary.person == at && diary.gone && !diary.watches);
-                actions.extend(gone.map(|diary| Action::JoinAgain(at, diary.place)));
-            }
-            if person.up && budget.goodbyes > 0 {
-                for place in 0..self.setup.places.len() {
-                    let provider = person.process.get().provider(join_of(place));
-                    if provider.is_some_and(|one| one.token().is_some()) {
-                        actions.push(Action::Goodbye(at, place));
-                    }
-                }
-            }
-        }
-        for (at, wire) in w.wires.iter().enumerate() {
-            if wire.person_has && wire.seat_has && !wire.broken && budget.breaks > 0 {
-                actions.push(Action::Break(at));
-            }
-            let person = &w.people[wire.person];
-            if wire.seat_has && budget.downs > 0 && person.up {
-                actions.push(Action::NodeDown(wire.seat, wire.person));
-            }
-        }
-        for (at, seat) in w.seats.iter().enumerate().filter(|(_, seat)| seat.up) {
-            let leads = seat.reign.as_ref().is_some_and(|reign| reign.get().state() == reign::State::Leading);
-            if seat.reign.is_some() && budget.crashes > 0 {
-                actions.push(Action::Crash(at));
-            }
-            let follows = seat.replica.get().state() == replica::State::Following;
-            if follows && budget.splits > 0 && seat.tries > 0 && !Self::must_take_over(w, at) {
-                actions.push(Action::TakeOver(at));
-            }
-            if leads && budget.merges > 0 {
-                actions.push(Action::Meet(at));
-            }
+        // What follows from what is wrong already says nothing.
+        if w.refuted == 0 || self.setup.mutant != Mutant::None {
+            self.choices(w, actions);
         }
     }
 

@@ -83,7 +83,7 @@ impl Step<'_> {
 
     /// A coordinator says that a phase begins.
     pub(crate) fn phase_is_told(&mut self, seat: usize, person: usize, group: GroupId, open: &Open) {
-        let Some(place) = self.place_of(group, seat) else { return };
+        let Some(place) = self.place_of(group) else { return };
         let known = self.w.seats[seat].tallies.iter().find(|tally| tally.place == place);
         let is_new = known.is_none_or(|known| (known.protocol, known.phase) != (open.protocol, open.phase));
         if is_new {
@@ -139,7 +139,7 @@ impl Step<'_> {
 
     /// A coordinator has decided.
     pub(crate) fn end_is_told(&mut self, seat: usize, group: GroupId, outcome: &Outcome, approved: bool) {
-        let Some(place) = self.place_of(group, seat) else { return };
+        let Some(place) = self.place_of(group) else { return };
         let at = self.w.seats[seat].tallies.iter().position(|tally| tally.place == place);
         let tallied = at.filter(|at| self.w.seats[seat].tallies[*at].protocol == outcome.protocol);
         let Some(at) = tallied else {

@@ -3,9 +3,9 @@
 use super::model::{Shared, properties};
 use super::tally::Tally;
 use handover::group::coordinator::Coordinator;
-use handover::group::message::Message;
+use handover::group::message::{GroupRecord, Message};
 use handover::group::process::Process;
-use handover::group::replica::Replica;
+use handover::group::replica::{Item, Replica};
 use handover::group::{Epoch, GroupId, ProtocolId, ProviderId, Token};
 use handover::machine::{LinkId, Machine};
 use handover::time::Instant;
@@ -147,8 +147,9 @@ pub(crate) struct Seat {
     /// How often it may still try to reign.
     pub(crate) tries: u8,
     pub(crate) now: Instant,
-    /// What it has not stored yet.
-    pub(crate) storing: VecDeque<u64>,
+    /// What it has not stored yet, and what it has.
+    pub(crate) storing: VecDeque<(u64, Item)>,
+    pub(crate) stored: (Epoch, Vec<GroupRecord>),
     /// What is voted on in its groups, as it must be.
     pub(crate) tallies: Vec<Tally>,
     /// Who has said goodbye to it, and in which group.
@@ -211,6 +212,8 @@ pub(crate) struct Budget {
     /// Processes that die, and coordinators.
     pub(crate) kills: u8,
     pub(crate) crashes: u8,
+    /// Coordinators that come back with what they had stored.
+    pub(crate) restarts: u8,
     /// Live processes that are declared dead, and links that break.
     pub(crate) downs: u8,
     pub(crate) breaks: u8,

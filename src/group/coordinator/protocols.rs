@@ -46,8 +46,9 @@ impl Coordinator {
             verdict: None,
             late: BTreeSet::new(),
             deactivating: BTreeSet::new(),
+            dead: BTreeSet::new(),
         };
-        running.next_phase(|target| is_there(&group.members, target));
+        running.next_phase();
         group.running = Some(running);
         if voted {
             group.go(GroupEvent::Begins);
@@ -92,7 +93,7 @@ impl Coordinator {
         }
         match running.close(most) {
             Verdict::Continued => {
-                running.next_phase(|target| is_there(&group.members, target));
+                running.next_phase();
                 group.go(GroupEvent::Continues);
                 self.tell_phase(id);
             }
@@ -271,11 +272,6 @@ impl Coordinator {
         };
         self.send(link, Message::Notice(notice));
     }
-}
-
-/// Whether a provider is in a group, and has not failed.
-fn is_there(members: &[Member], provider: &ProviderId) -> bool {
-    members.iter().any(|member| member.provider == *provider && member.failed.is_none())
 }
 
 /// What a protocol has changed.

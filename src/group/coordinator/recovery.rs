@@ -101,15 +101,14 @@ impl Coordinator {
         for (link, report) in reports.into_iter().filter(|(link, _)| ready.contains(link)) {
             groups.entry(report.snapshot.group).or_default().push((link, report));
         }
-        let known = groups.keys().map(|id| id.0).max().unwrap_or_default();
-        self.last_group = self.last_group.max(known);
+        let known = groups.keys().copied().max().unwrap_or_default();
+        self.last_group = known.max(GroupId::before(self.config.epoch)).0;
         // The newer of two groups of one name is the one that is.
         let mut reflected: BTreeMap<GroupId, StateValue> = BTreeMap::new();
         for (id, reports) in groups.into_iter().rev() {
             let last = self.restore(id, records.get(&id), reports, &newest);
             reflected.extend(last.map(|last| (id, last)));
         }
-        self.tokens.kept();
         let restored: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in restored {
             self.cast_out_of(id);
@@ -382,6 +381,7 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
         let known = known.filter(|known| (known.protocol, known.phase) == (open.protocol, open.phase));
         voter.ballot = known.and_then(|known| known.vote.clone());
     }
+    let dead = group.members.iter().filter(|member| member.failed.is_some()).map(|member| member.provider).collect();
     let mut running = Running {
         protocol: open.protocol,
         kind: open.kind,
@@ -398,8 +398,9 @@ fn reopen(group: &Group, open: &Open, holders: &[(LinkId, Standing)]) -> Running
         verdict: None,
         late: BTreeSet::new(),
         deactivating: BTreeSet::new(),
+        dead,
     };
-    running.next_phase(|target| standings.contains_key(target));
+    running.next_phase();
     running.voters = voters;
     running.await_votes();
     running

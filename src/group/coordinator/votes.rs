@@ -35,6 +35,8 @@ pub(super) struct Running {
     pub(super) late: BTreeSet<ProviderId>,
     /// Those of the expelled that have not said yet that they have deactivated themselves.
     pub(super) deactivating: BTreeSet<ProviderId>,
+    /// Those that have failed since it began: nothing is awaited of them.
+    pub(super) dead: BTreeSet<ProviderId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -147,8 +149,8 @@ impl Running {
         Verdict::Continued
     }
 
-    /// The next phase begins. Nobody waits until who has failed deactivates itself.
-    pub(super) fn next_phase(&mut self, is_there: impl Fn(&ProviderId) -> bool) {
+    /// The next phase begins.
+    pub(super) fn next_phase(&mut self) {
         self.phase = self.phase.saturating_add(1);
         for voter in &mut self.voters {
             voter.ballot = None;
@@ -156,7 +158,8 @@ impl Running {
         self.await_votes();
         self.deactivating.clear();
         if let Some(expulsion) = self.proposal.expulsion.as_ref().filter(|one| one.deactivate_phase == self.phase) {
-            self.deactivating = expulsion.targets.iter().copied().filter(|target| is_there(target)).collect();
+            self.deactivating =
+                expulsion.targets.iter().copied().filter(|target| !self.dead.contains(target)).collect();
         }
     }
 
@@ -167,5 +170,6 @@ impl Running {
         }
         self.waiting.remove(&provider);
         self.deactivating.remove(&provider);
+        self.dead.insert(provider);
     }
 }

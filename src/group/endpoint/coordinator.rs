@@ -17,6 +17,7 @@ use core::time::Duration;
 
 /// The settings of a [`CoordinatorEndpoint`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct CoordinatorConfig {
     /// Which domain.

@@ -14,6 +14,7 @@ use core::time::Duration;
 /// The settings of a [`Replica`](super::Replica). All but `id`, `address` and what was stored are the same at every
 /// coordinator of a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Config {
     /// Which of the coordinators it is.
@@ -54,6 +55,7 @@ impl Config {
 
 /// What a replica knew when it stopped, out of what it had [stored](Output::Store).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Memory {
     /// The highest epoch that it has agreed to.
     pub promised: Epoch,
@@ -139,6 +141,7 @@ pub enum Output {
 
 /// What is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Item {
     /// It has agreed to this epoch, and to none before.
     Promise(Epoch),
