@@ -52,4 +52,13 @@ fn parties_get_everywhere() {
         all[usize::from(!clean)] += parties.finish();
     }
     println!("{all:#?}");
+    let [clean, faulty] = all;
+    for often in [clean.approved, clean.rejected, clean.continued, clean.joined, clean.refused, faulty.approved] {
+        assert!(often >= 300, "{all:#?}");
+    }
+    for seldom in [clean.failed, clean.expelled, faulty.failed, faulty.rejected, faulty.taken_over] {
+        assert!(seldom >= 50, "{all:#?}");
+    }
+    assert!(clean.cast_out >= 5 && clean.reflected >= 20 && faulty.caught_up > 0, "{all:#?}");
+    assert_eq!((clean.taken_over, clean.caught_up), (0, 0));
 }

@@ -335,7 +335,7 @@ impl CoordinatorSubject {
             recent: Vec::new(),
             open: None,
         };
-        let standing = (shape % 4 != 0).then(|| Box::new(standing));
+        let standing = (!shape.is_multiple_of(4)).then(|| Box::new(standing));
         let report = Report { remaining: u32::from(shape / 64 % 2), standing, extensions: Extensions::NONE };
         Self::say(self.link(number), Message::Report(report))
     }
@@ -409,13 +409,13 @@ impl Trial for CoordinatorSubject {
     on_trial!(trial Coordinator, CoordinatorOp, CoordinatorModel);
 
     fn forward(&self, number: u8, machine: &Coordinator) -> CoordinatorOp {
-        if machine.state() == State::Recovering && number % 8 == 0 {
+        if machine.state() == State::Recovering && number.is_multiple_of(8) {
             return CoordinatorOp::Recovered;
         }
         if let Some(at) = self.entering.last().and_then(|link| self.links.iter().rev().position(|one| one == link)) {
             return CoordinatorOp::Admit { link: u8::try_from(at).unwrap_or(0), allowed: true };
         }
-        if self.decided > self.kept && number % 4 > 0 {
+        if self.decided > self.kept && !number.is_multiple_of(4) {
             return CoordinatorOp::Persisted(0);
         }
         if self.links.len() < 3 {

@@ -202,13 +202,14 @@ impl Parties {
                 self.take_over();
                 (0..PROCESSES).filter(|at| away >> at & 1 == 0).for_each(|at| self.dial(at));
             }
-            PartiesOp::Recovered => {
-                if self.coordinator.as_ref().is_some_and(|one| one.state() == coordinator::reign::State::Recovering) {
-                    self.order(coordinator::Input::Recovered);
-                }
-            }
+            PartiesOp::Recovered if self.recovers() => self.order(coordinator::Input::Recovered),
             _ => {}
         }
+    }
+
+    /// Whether the coordinator waits for those from before its reign.
+    fn recovers(&self) -> bool {
+        self.coordinator.as_ref().is_some_and(|one| one.state() == coordinator::reign::State::Recovering)
     }
 
     fn request(&mut self, at: usize) -> RequestId {
@@ -554,7 +555,7 @@ impl Parties {
         for _ in 0..ROUNDS {
             (0..PROCESSES).for_each(|at| self.dial(at));
             self.settle();
-            if self.coordinator.as_ref().is_some_and(|one| one.state() == coordinator::reign::State::Recovering) {
+            if self.recovers() {
                 self.order(coordinator::Input::Recovered);
                 continue;
             }

@@ -56,11 +56,7 @@ impl CoordinatorModel {
                 self.gone(link, LeaveReason::PROVIDER_FAILURE, must);
             }
             Message::Pong(pong) => self.pong(link, pong.nonce, must),
-            Message::Acknowledge(taken) => {
-                if provider(taken.token).is_none() {
-                    self.ignored(link, must);
-                }
-            }
+            Message::Acknowledge(taken) if provider(taken.token).is_none() => self.ignored(link, must),
             Message::Resynchronise(signal) => {
                 let Some((id, who)) = provider(signal.token) else { return self.ignored(link, must) };
                 let Some(group) = self.groups.get(&id) else { return };
