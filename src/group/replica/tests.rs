@@ -96,7 +96,7 @@ impl Domain {
                     match item {
                         Item::Promise(epoch) => memory.promised = epoch,
                         Item::Entry(_) => {
-                            memory.records = self.replicas[at].as_ref().unwrap().records.values().cloned().collect()
+                            memory.records = self.replicas[at].as_ref().unwrap().records.values().cloned().collect();
                         }
                     }
                     self.replicas[at].as_mut().unwrap().handle(now, Input::Stored(number)).unwrap();
