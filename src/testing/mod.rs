@@ -13,6 +13,7 @@
 //! | [`frame`] | any native frame, hello and close, and in odd layouts; oracles of the codec |
 //! | [`frame_machines`] | operation lists and a reference model for a link over native frames |
 //! | [`group`] | any message of the group protocol, and in odd layouts; oracles of the codec |
+//! | [`group_machines`] | operation lists and reference models for the group protocol's machines, and processes with their coordinators |
 //! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
 //! | [`spice_machines`] | operation lists and reference models for the machines of the SPICE room |
 //! | [`Reference`] | a second description of a machine, beside which operation lists run it |
@@ -47,6 +48,7 @@ pub mod deferral_text;
 pub mod frame;
 pub mod frame_machines;
 pub mod group;
+pub mod group_machines;
 mod must;
 mod pipe;
 pub mod repmgr;

@@ -1,0 +1,48 @@
+//! The group protocol's machines under the contract suite, and processes with their coordinators. Beside their reference
+//! models: rows_group.rs.
+//!
+//! Every list of operations comes out of a fixed seed, so that a run is the same each time; libFuzzer looks for new
+//! ones with the same oracles (fuzz/). `MACHINES_LISTS` multiplies how many are run.
+
+mod lists;
+
+use handover::testing::Choices;
+use handover::testing::group_machines::{CoordinatorSubject, Counts, Parties, PartiesOp, run_coordinator, run_parties};
+use lists::lists;
+use proptest::prelude::*;
+
+handover::contract_tests!(coordinator_contract: CoordinatorSubject);
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same by proptest, which makes a list that fails smaller.
+    #[test]
+    fn any_list(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        run_coordinator(&bytes);
+        run_parties(&bytes);
+    }
+}
+
+#[test]
+fn parties_agree_and_come_to_an_end() {
+    lists(10_000).for_each(|bytes| run_parties(&bytes));
+}
+
+/// How often what comes about, in lists without a fault and in those with some.
+#[test]
+fn parties_get_everywhere() {
+    let mut all = [Counts::default(); 2];
+    for bytes in lists(2000) {
+        let mut choices = Choices::new(&bytes);
+        let faults = choices.boolean();
+        let mut parties = Parties::new(&mut choices);
+        while !choices.is_empty() {
+            let op = PartiesOp::choose_with(&mut choices, faults);
+            parties.apply(&op);
+        }
+        let clean = parties.is_clean();
+        all[usize::from(!clean)] += parties.finish();
+    }
+    println!("{all:#?}");
+}
