@@ -7,11 +7,18 @@
 mod lists;
 
 use handover::testing::Choices;
-use handover::testing::group_machines::{CoordinatorSubject, Counts, Parties, PartiesOp, run_coordinator, run_parties};
+use handover::testing::group_machines::{
+    CoordinatorSubject, Counts, Parties, PartiesOp, ProcessSubject, ProviderSubject, ReplicaSubject, SubscriberSubject,
+    run_coordinator, run_parties,
+};
 use lists::lists;
 use proptest::prelude::*;
 
 handover::contract_tests!(coordinator_contract: CoordinatorSubject);
+handover::contract_tests!(provider_contract: ProviderSubject);
+handover::contract_tests!(subscriber_contract: SubscriberSubject);
+handover::contract_tests!(process_contract: ProcessSubject);
+handover::contract_tests!(replica_contract: ReplicaSubject);
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]

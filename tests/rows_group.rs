@@ -4,8 +4,9 @@
 mod lists;
 mod rows;
 
-use handover::group::coordinator;
-use handover::testing::group_machines::run_coordinator;
+use handover::group::{coordinator, process, provider, replica, subscriber};
+use handover::testing::contract;
+use handover::testing::group_machines::{ProviderSubject, ReplicaSubject, run_coordinator, run_parties};
 use lists::lists;
 
 const LISTS: u64 = 10_000;
@@ -13,4 +14,28 @@ const LISTS: u64 = 10_000;
 #[test]
 fn a_coordinator_is_as_its_model_and_takes_every_row() {
     rows::check(&coordinator::reign::TABLE, || lists(LISTS).for_each(|bytes| run_coordinator(&bytes)));
+}
+
+#[test]
+fn a_group_takes_every_row() {
+    rows::check(&coordinator::group::TABLE, || lists(LISTS).for_each(|bytes| run_coordinator(&bytes)));
+}
+
+#[test]
+fn providers_subscribers_and_processes_take_every_row() {
+    let run = || lists(LISTS).for_each(|bytes| run_parties(&bytes));
+    rows::check(&process::TABLE, run);
+    rows::check(&subscriber::TABLE, run);
+    // One row is for coordinators that break the protocol.
+    rows::check(&provider::TABLE, || {
+        run();
+        lists(LISTS / 10).for_each(|bytes| contract::run::<ProviderSubject>(&bytes));
+    });
+}
+
+#[test]
+fn a_coordinator_among_coordinators_takes_every_row() {
+    rows::check(&replica::TABLE, || {
+        lists(LISTS / 10).for_each(|bytes| contract::run::<ReplicaSubject>(&bytes));
+    });
 }

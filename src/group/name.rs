@@ -26,7 +26,8 @@ counters! {
     Epoch(u64);
     /// Which coordinator of its domain.
     CoordinatorId(u16);
-    /// Which group: one that is made anew under an old name has another.
+    /// Which group: one that is made anew under an old name has another, also in another reign. 32 bits of which reign
+    /// it was made in, 32 bits of a count.
     GroupId(u64);
     /// Which protocol, in its group.
     ProtocolId(u64);

@@ -99,11 +99,13 @@ impl Coordinator {
     }
 
     fn timeout(&mut self) {
-        while let Some(&(at, due)) = self.deadlines.first() {
-            if at > self.now {
-                break;
+        // Each once: at the end of time what follows is due at once again.
+        let now = self.now;
+        let due: Vec<(Instant, Due)> = self.deadlines.iter().take_while(|(at, _)| *at <= now).copied().collect();
+        for (at, due) in due {
+            if !self.deadlines.remove(&(at, due)) {
+                continue;
             }
-            self.deadlines.remove(&(at, due));
             match due {
                 Due::Phase(group) => self.phase_is_over(group),
                 Due::Ping(link) => self.ping(link),
@@ -140,10 +142,10 @@ impl Coordinator {
 
     /// Nothing is heard on a link any more.
     pub(super) fn close_link(&mut self, link: LinkId) {
-        self.shut.insert(link);
-        if self.shut.len() > self.config.limits.processes {
+        if self.shut.len() >= self.config.limits.outputs {
             self.shut.pop_first();
         }
+        self.shut.insert(link);
         self.outbox.push(Output::Close(link));
     }
 

@@ -151,6 +151,7 @@ impl Coordinator {
     /// The first coordinator of a domain, without processes.
     #[must_use]
     pub const fn new(config: Config, now: Instant) -> Self {
+        let last_group = GroupId::before(config.epoch).0;
         Self {
             config,
             state: reign::State::Leading,
@@ -162,7 +163,7 @@ impl Coordinator {
             groups: BTreeMap::new(),
             names: BTreeMap::new(),
             targets: BTreeMap::new(),
-            last_group: 0,
+            last_group,
             deadlines: BTreeSet::new(),
             ready: BTreeSet::new(),
             keeping: BTreeMap::new(),

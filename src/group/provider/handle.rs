@@ -356,6 +356,8 @@ impl Provider {
         match (is_in, was_in) {
             (true, _) => self.go(TableEvent::Ends),
             (false, true) => return self.leave(Departure::Left),
+            // It was told that it was in, and not who is.
+            (false, false) if self.state == State::Member => return self.leave(Departure::Left),
             // It is still on its way into the group.
             (false, false) => self.go(TableEvent::Waits),
         }

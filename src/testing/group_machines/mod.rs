@@ -8,12 +8,16 @@
 //! Each takes bytes, which are its decisions, and panics with a readable list of what was done. The operations are legal
 //! and illegal alike.
 
+mod contract;
 mod coordinator;
 mod parties;
+mod process;
 mod words;
 
+pub use contract::{ProviderSubject, ReplicaSubject, SubscriberSubject};
 pub use coordinator::{CoordinatorModel, CoordinatorOp, CoordinatorSubject};
 pub use parties::{Counts, Parties, PartiesOp, run_parties};
+pub use process::ProcessSubject;
 
 use super::trial;
 

@@ -98,6 +98,16 @@ fn who_fails_while_it_is_expelled_goes_once() {
 }
 
 #[test]
+fn nobody_waits_for_the_dead_to_deactivate_themselves() {
+    let mut domain = Domain::grouped(2, &one("g"));
+    domain.propose(A, VOTED, expel(&[B], 2));
+    domain.die(B);
+    domain.vote(A, CONTINUE);
+    domain.vote(A, APPROVE);
+    assert_eq!(domain.left(), [(2, LeaveReason::EXPELLED)]);
+}
+
+#[test]
 fn everybody_is_expelled_without_a_vote() {
     let mut domain = Domain::grouped(2, &one("g"));
     domain.propose(A, VOTED, expel(&[A, B], 0));

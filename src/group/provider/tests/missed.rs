@@ -201,3 +201,14 @@ fn only_so_many_proposals_wait_for_an_answer() {
     one.hear(error(2, Some(TOKEN), MessageKind::PROPOSE, ErrorCode::COLLIDE));
     one.put(propose);
 }
+
+#[test]
+fn a_coordinator_that_says_it_is_in_and_then_that_it_never_was_is_believed() {
+    let mut one = One::accepted();
+    one.hear(joined(&[]));
+    assert_eq!(one.state(), State::Member);
+    one.hear(view(5, &[], "old", None));
+    one.hear(phase(7, 1));
+    one.hear(view(7, &[], "old", None));
+    assert_eq!(one.events.last(), Some(&Event::Gone(Departure::Left)));
+}

@@ -154,6 +154,7 @@ impl CoordinatorModel {
     /// The model of a coordinator with these settings, that takes over if there is a grace time.
     #[must_use]
     pub fn new(config: Config, grace: Option<Duration>) -> Self {
+        let last_group = (config.epoch.0 >> 16).saturating_sub(1) << 32;
         Self {
             config,
             now: Instant::ZERO,
@@ -164,7 +165,7 @@ impl CoordinatorModel {
             dead: BTreeSet::new(),
             slots: Vec::new(),
             groups: BTreeMap::new(),
-            last_group: 0,
+            last_group,
             keeping: VecDeque::new(),
             decided: 0,
             reports: Vec::new(),
@@ -185,9 +186,6 @@ impl CoordinatorModel {
 
     fn close(&mut self, link: LinkId, must: &mut Must) {
         self.shut.insert(link);
-        while self.shut.len() > self.config.limits.processes {
-            self.shut.pop_first();
-        }
         must.wire.push(Output::Close(link));
     }
 
@@ -304,7 +302,8 @@ impl CoordinatorModel {
         ready.iter().for_each(|link| self.welcome(*link, must));
         let mut reports = core::mem::take(&mut self.reports);
         reports.retain(|(link, ..)| ready.contains(link));
-        self.last_group = reports.iter().map(|(_, group, _)| group.0).max().unwrap_or(0);
+        let known = reports.iter().map(|(_, group, _)| group.0).max().unwrap_or(0);
+        self.last_group = self.last_group.max(known);
         reports.sort_by_key(|(_, group, _)| Reverse(*group));
         for (link, _, token) in reports {
             self.dissolved(link, Some(token), DissolveReason::EMPTY, must);
@@ -377,19 +376,29 @@ impl CoordinatorModel {
     /// What is due first: groups by number, then processes by link, those to be asked before those that have not
     /// answered, and the end of the asking after.
     fn due(&self) -> Option<(Instant, u8, u64)> {
+        self.all_due().into_iter().min()
+    }
+
+    fn all_due(&self) -> Vec<(Instant, u8, u64)> {
         let phases = self.groups.iter().filter_map(|(id, group)| Some((group.run.as_ref()?.due?, 0, id.0)));
         let pings = self.processes.iter().filter_map(|(link, process)| {
             let (at, answer) = process.due?;
             Some((at, if answer { 2 } else { 1 }, u64::from(link.0)))
         });
-        phases.chain(pings).chain(self.recovers.map(|at| (at, 3, 0))).min()
+        let mut all: Vec<_> = phases.chain(pings).chain(self.recovers.map(|at| (at, 3, 0))).collect();
+        all.sort_unstable();
+        all
     }
 
     fn time(&mut self, must: &mut Must) {
-        while let Some((at, what, which)) = self.due().filter(|(at, ..)| *at <= self.now) {
+        let now = self.now;
+        for one in self.all_due().into_iter().filter(|(at, ..)| *at <= now) {
+            // What was before it may have ended it.
+            if !self.all_due().contains(&one) {
+                continue;
+            }
+            let (_, what, which) = one;
             let link = LinkId(u32::try_from(which).unwrap_or(0));
-            let now = self.now;
-            let _ = at;
             match what {
                 0 => self.phase_is_over(GroupId(which), must),
                 1 => {
@@ -551,6 +560,10 @@ impl Group {
     fn hears(&self, who: ProviderId) -> bool {
         let mut joiners = self.run.iter().flat_map(|run| &run.joiners);
         self.members.iter().any(|member| member.who == who) || joiners.any(|joiner| joiner.who == who)
+    }
+
+    fn there(&self) -> Vec<ProviderId> {
+        self.members.iter().filter(|member| !member.failed).map(|member| member.who).collect()
     }
 
     fn who(&self) -> Vec<ProviderId> {

@@ -66,7 +66,7 @@ struct End {
     approved: bool,
     outcome: Outcome,
     /// Who has heard it.
-    heard: BTreeSet<(u32, u64)>,
+    heard: BTreeSet<Token>,
     reign: u64,
 }
 
@@ -83,8 +83,9 @@ struct Seat {
 pub(super) struct Ledger {
     ends: BTreeMap<(GroupId, ProtocolId), End>,
     seats: BTreeMap<Key, Seat>,
-    /// Whom a token was given to.
-    tokens: BTreeMap<Token, Key>,
+    /// Whom a token was given to, and in which reign.
+    tokens: BTreeMap<Token, (Key, u64)>,
+    survivors: BTreeSet<(u64, Token)>,
     /// What subscribers know.
     known: BTreeMap<Key, (Option<Vec<ProviderId>>, Option<StateValue>)>,
     /// Whether outcomes are kept, and so hold whoever has heard of them.
@@ -102,18 +103,23 @@ impl Ledger {
         self.seats.insert(key, Seat::default());
     }
 
+    /// A provider has told the coordinator of this reign what it knows, and was heard.
+    pub(super) fn survives(&mut self, reign: u64, token: Token) {
+        self.survivors.insert((reign, token));
+    }
+
     pub(super) fn proposes(&mut self, key: Key, request: RequestId) {
         self.seats.entry(key).or_default().proposed.insert(request);
     }
 
     /// What a process was told.
-    pub(super) fn hears(&mut self, (node, incarnation): (u32, u64), event: &Event, reign: u64, alive: &[(u32, u64)]) {
+    pub(super) fn hears(&mut self, (node, incarnation): (u32, u64), event: &Event, reign: u64) {
         match event {
-            Event::Provider { request, event } => self.provider((node, incarnation, *request), event, reign, alive),
+            Event::Provider { request, event } => self.provider((node, incarnation, *request), event, reign),
             Event::Subscriber { request, event } => {
                 let key = (node, incarnation, *request);
                 match event {
-                    SubscriberEvent::Accepted(token) => self.given(*token, key),
+                    SubscriberEvent::Accepted(token) => self.given(*token, key, reign),
                     SubscriberEvent::Notice(notice) => self.notice(key, notice),
                     SubscriberEvent::Gone(_) => {
                         self.known.remove(&key);
@@ -126,9 +132,12 @@ impl Ledger {
         }
     }
 
-    fn given(&mut self, token: Token, key: Key) {
-        let before = self.tokens.insert(token, key);
-        assert!(before.is_none(), "G-S10: {token:?} was given to {before:?}, and then to {key:?}");
+    /// The same number with the same generation is given again only in a later reign: who had it then and has not said so
+    /// is out.
+    fn given(&mut self, token: Token, key: Key, reign: u64) {
+        let before = self.tokens.insert(token, (key, reign));
+        let free = before.is_none_or(|(_, given)| given < reign);
+        assert!(free, "G-S10: {token:?} was given to {before:?}, and then to {key:?}");
     }
 
     fn leaves(&mut self, key: Key) {
@@ -137,12 +146,12 @@ impl Ledger {
         seat.gone = true;
     }
 
-    fn provider(&mut self, key: Key, event: &ProviderEvent, reign: u64, alive: &[(u32, u64)]) {
+    fn provider(&mut self, key: Key, event: &ProviderEvent, reign: u64) {
         assert!(!self.seats[&key].gone, "G-S12: {key:?} hears {event:?} after it has gone");
         match event {
-            ProviderEvent::Accepted(token) => self.given(*token, key),
-            ProviderEvent::Approved(ended) => self.ended(key, ended, true, reign, alive),
-            ProviderEvent::Rejected(ended) => self.ended(key, ended, false, reign, alive),
+            ProviderEvent::Accepted(token) => self.given(*token, key, reign),
+            ProviderEvent::Approved(ended) => self.ended(key, ended, true, reign),
+            ProviderEvent::Rejected(ended) => self.ended(key, ended, false, reign),
             ProviderEvent::Gone(departure) => {
                 if let Departure::Refused(_) = departure {
                     self.counts.refused += 1;
@@ -164,8 +173,7 @@ impl Ledger {
         }
     }
 
-    fn ended(&mut self, key: Key, ended: &Ended, approved: bool, reign: u64, alive: &[(u32, u64)]) {
-        let (node, incarnation, _) = key;
+    fn ended(&mut self, key: Key, ended: &Ended, approved: bool, reign: u64) {
         let outcome = &ended.outcome;
         let place = (ended.group, outcome.protocol);
         let seat = self.seats.get_mut(&key).expect("it has asked");
@@ -174,20 +182,25 @@ impl Ledger {
             assert!(last < outcome.protocol, "G-S3: {key:?} hears of {:?} after {last:?}", outcome.protocol);
         }
         seat.last = Some(place);
+        let who = ended.token;
         if let Some(known) = self.ends.get_mut(&place) {
             let same = (known.approved, &known.outcome) == (approved, outcome);
-            // Where nothing is kept, what only the dead have heard may come out otherwise.
-            let nobody = !self.durable && reign > known.reign && !known.heard.iter().any(|who| alive.contains(who));
+            // Where nothing is kept, what nobody has reported may come out otherwise.
+            let survives = |who: &Token| self.survivors.contains(&(reign, *who));
+            let nobody = !self.durable && reign > known.reign && !known.heard.iter().any(survives);
             if !same && nobody {
-                self.ends.remove(&place);
+                // And with it all that came after it then.
+                self.ends.retain(|(group, protocol), end| {
+                    *group != ended.group || *protocol < outcome.protocol || end.reign >= reign
+                });
             } else {
                 assert!(same, "G-S1: {:?} hears {approved} {outcome:?}, others {known:?}", key);
-                known.heard.insert((node, incarnation));
+                known.heard.insert(who);
                 self.counts.caught_up += u32::from(reign > known.reign);
                 return;
             }
         }
-        let heard = BTreeSet::from([(node, incarnation)]);
+        let heard = BTreeSet::from([who]);
         self.ends.insert(place, End { approved, outcome: outcome.clone(), heard, reign });
         let counts = &mut self.counts;
         if approved {

@@ -92,8 +92,8 @@ pub enum PartiesOp {
     NodeDown(u8),
     /// A fault: the coordinator dies.
     Crash,
-    /// Another one takes over.
-    TakeOver,
+    /// Another one takes over, and processes find it: all but those whose bit is set.
+    TakeOver(u8),
     /// It waits for nobody else.
     Recovered,
 }
@@ -105,9 +105,9 @@ impl PartiesOp {
         match c.byte() {
             0..=39 => Self::Settle,
             40..=79 => Self::Deliver { process: c.byte(), up: !c.boolean(), messages: 1 + c.byte() % 3 },
-            80..=89 => Self::Dial(c.byte()),
-            90..=119 => Self::Join { process: c.byte(), group: low(c), shape: c.byte() },
-            120..=125 => Self::Subscribe { process: c.byte(), group: low(c) },
+            80..=91 => Self::Dial(c.byte()),
+            92..=119 => Self::Join { process: c.byte(), group: *c.pick(&[0, 0, 1, 1, 2, 3]), shape: c.byte() },
+            120..=125 => Self::Subscribe { process: c.byte(), group: *c.pick(&[0, 0, 1, 1, 2, 3]) },
             126..=149 => Self::Propose { process: c.byte(), provider: low(c), wish: c.byte(), voting: c.byte() },
             150..=189 => Self::Vote { process: c.byte(), ballot: c.byte() },
             190..=193 => Self::Deactivate { process: c.byte(), successful: !c.boolean() },
@@ -115,12 +115,12 @@ impl PartiesOp {
             201..=206 => Self::Kept,
             207..=212 => Self::Pass(u16::from(c.byte()) * 8),
             _ if !faults => Self::Settle,
-            213..=220 => Self::Deadline,
-            221..=227 => Self::Cut { process: c.byte(), both: c.boolean() },
-            228..=232 => Self::Die(c.byte()),
-            233..=235 => Self::NodeDown(c.byte()),
-            236..=240 => Self::Crash,
-            241..=250 => Self::TakeOver,
+            213..=216 => Self::Deadline,
+            217..=221 => Self::Cut { process: c.byte(), both: c.boolean() },
+            222..=225 => Self::Die(c.byte()),
+            226 | 227 => Self::NodeDown(c.byte()),
+            228..=231 => Self::Crash,
+            232..=239 => Self::TakeOver(if c.one_in(3) { c.byte() } else { 0 }),
             _ => Self::Recovered,
         }
     }

@@ -8,7 +8,7 @@ use crate::group::coordinator::{self, Coordinator, Durability, Event as DomainEv
 use crate::group::message::{Entry, GroupRecord, Message, Snapshot};
 use crate::group::process::{self, Event, Process};
 use crate::group::provider::{Event as ProviderEvent, Input as ProviderInput, State as ProviderState};
-use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Vote};
+use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Token, Vote};
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::time::Instant;
@@ -74,6 +74,8 @@ struct Link {
     /// Whether each end is still there.
     process_open: bool,
     coordinator_open: bool,
+    /// The tokens of which the process has said what it knows.
+    reported: Vec<Token>,
 }
 
 /// Four [`Process`]es and their [`Coordinator`]s, one after the other.
@@ -196,7 +198,10 @@ impl Parties {
                 self.order(coordinator::Input::NodeDown(node));
             }
             PartiesOp::Crash => self.crash(),
-            PartiesOp::TakeOver => self.take_over(),
+            PartiesOp::TakeOver(away) => {
+                self.take_over();
+                (0..PROCESSES).filter(|at| away >> at & 1 == 0).for_each(|at| self.dial(at));
+            }
             PartiesOp::Recovered => {
                 if self.coordinator.as_ref().is_some_and(|one| one.state() == coordinator::reign::State::Recovering) {
                     self.order(coordinator::Input::Recovered);
@@ -213,10 +218,6 @@ impl Parties {
 
     fn key(&self, at: usize, request: RequestId) -> Key {
         (self.seats[at].node, self.seats[at].incarnation, request)
-    }
-
-    fn alive(&self) -> Vec<(u32, u64)> {
-        self.seats.iter().map(|seat| (seat.node, seat.incarnation)).collect()
     }
 
     /// Something that a process is asked to do by its application, which knows when it may.
@@ -311,7 +312,9 @@ impl Parties {
         }
         let (up, down) = (VecDeque::new(), VecDeque::new());
         let (process_open, coordinator_open) = (true, true);
-        self.links.insert(link, Link { process: at, incarnation, reign, up, down, process_open, coordinator_open });
+        let (process, reported) = (at, Vec::new());
+        let ends = Link { process, incarnation, reign, up, down, process_open, coordinator_open, reported };
+        self.links.insert(link, ends);
         self.seats[at].link = Some(link);
         self.tell(at, process::Input::Opened(link));
     }
@@ -336,6 +339,9 @@ impl Parties {
             match output {
                 process::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it is one of its own");
+                    if let Message::Report(report) = &message {
+                        link.reported.extend(report.standing.iter().map(|standing| standing.token));
+                    }
                     if link.process_open && link.coordinator_open {
                         link.up.push_back(message);
                     }
@@ -363,8 +369,9 @@ impl Parties {
 
     fn event(&mut self, at: usize, event: &Event) {
         let who = (self.seats[at].node, self.seats[at].incarnation);
-        let alive = self.alive();
-        self.ledger.hears(who, event, self.reign, &alive);
+        // What was on its way when a coordinator died is of its reign.
+        let reign = self.seats[at].process.epoch().0 >> 16;
+        self.ledger.hears(who, event, reign);
         let seat = &mut self.seats[at];
         match event {
             Event::Provider { request, event } => match event {
@@ -386,6 +393,11 @@ impl Parties {
             match output {
                 coordinator::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it has come from somebody");
+                    if matches!(message, Message::Welcome(_)) {
+                        for token in core::mem::take(&mut link.reported) {
+                            self.ledger.survives(link.reign, token);
+                        }
+                    }
                     if link.process_open && link.coordinator_open {
                         link.down.push_back(message);
                     }

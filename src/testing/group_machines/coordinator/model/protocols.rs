@@ -134,7 +134,7 @@ impl CoordinatorModel {
             deactivate: BTreeSet::new(),
             verdict: None,
         };
-        run.deactivate = run.to_deactivate();
+        run.deactivate = run.to_deactivate(&group.there());
         group.run = Some(run);
         if voted {
             self.tell_phase(id, must);
@@ -188,13 +188,15 @@ impl CoordinatorModel {
 
     fn close_phase(&mut self, id: GroupId, must: &mut Must) {
         let most = self.config.limits.phases;
-        let Some(run) = self.groups.get_mut(&id).and_then(|group| group.run.as_mut()) else { return };
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let there = group.there();
+        let Some(run) = &mut group.run else { return };
         run.due = None;
         match run.result(most) {
             Vote::CONTINUE => {
                 run.phase += 1;
                 run.votes.iter_mut().for_each(|(_, vote, _)| *vote = None);
-                run.deactivate = run.to_deactivate();
+                run.deactivate = run.to_deactivate(&there);
                 self.tell_phase(id, must);
             }
             result => self.decided(id, result == Vote::APPROVE, must),
@@ -206,7 +208,6 @@ impl CoordinatorModel {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(run) = &mut group.run else { return };
         run.verdict = Some(approved);
-        run.deactivate = run.deactivate.clone();
         if !is_kept_first(&self.config) {
             return self.tell_end(id, must);
         }
@@ -368,9 +369,10 @@ impl Run {
         self.proposal.leaving.iter().any(|leave| leave.provider == who)
     }
 
-    fn to_deactivate(&self) -> BTreeSet<ProviderId> {
+    /// Those that are to deactivate themselves in this phase, and can.
+    fn to_deactivate(&self, there: &[ProviderId]) -> BTreeSet<ProviderId> {
         let now = self.proposal.expulsion.iter().filter(|one| one.deactivate_phase == self.phase);
-        now.flat_map(|expulsion| expulsion.targets.iter().copied()).collect()
+        now.flat_map(|expulsion| &expulsion.targets).filter(|target| there.contains(target)).copied().collect()
     }
 
     /// 5.4: the votes of a phase together, and what they propose.
