@@ -11,8 +11,8 @@ use handover::testing::spice_machines::{
     run_client, run_data, run_link, run_parties, run_roundtrip, run_source, run_target,
 };
 use handover::testing::{
-    deferral, deferral_machines, deferral_text, frame, frame_machines, group, repmgr_codec, repmgr_machines,
-    tds5_codec, tds5_machines,
+    deferral, deferral_machines, deferral_text, frame, frame_machines, group, group_machines, repmgr_codec,
+    repmgr_machines, tds5_codec, tds5_machines,
 };
 use handover::wire::Framer;
 use std::collections::BTreeSet;
@@ -55,6 +55,10 @@ const TARGETS: &[(&str, Oracle)] = &[
     ("deferral_parties", deferral_machines::run_parties),
     ("group_messages", group::run_messages),
     ("group_roundtrip", group::run_roundtrip),
+    ("group_coordinator", group_machines::run_coordinator),
+    ("group_process", group_machines::run_process),
+    ("group_replica", group_machines::run_replica),
+    ("group_parties", group_machines::run_parties),
 ];
 
 fn root() -> PathBuf {
@@ -115,6 +119,7 @@ replays! { deferral_messages deferral_roundtrip }
 replays! { deferral_text_call deferral_text_answer }
 replays! { deferral_client deferral_server deferral_parties }
 replays! { group_messages group_roundtrip }
+replays! { group_coordinator group_process group_replica group_parties }
 
 /// The seeds of the machines lead deep enough for a fuzzer to start from.
 #[test]
@@ -176,6 +181,20 @@ fn seeds_get_far() {
         ("deferral_parties", "Queued", "Executing"),
         ("deferral_parties", "Asking", "Next"),
         ("deferral_parties", "Stopped", "Serve"),
+        ("group_coordinator", "Recovering", "Recovered"),
+        ("group_coordinator", "Voting", "Continues"),
+        ("group_coordinator", "Voting", "Decided"),
+        ("group_coordinator", "Keeping", "Rejected"),
+        ("group_coordinator", "Idle", "Dissolved"),
+        ("group_process", "Inside", "Lost"),
+        ("group_process", "Voted", "Waits"),
+        ("group_process", "Active", "Gone"),
+        ("group_replica", "Asking", "Elected"),
+        ("group_replica", "Reigning", "Yields"),
+        ("group_parties", "Recovering", "Recovered"),
+        ("group_parties", "Voted", "Phase"),
+        ("group_parties", "Entering", "Lost"),
+        ("group_parties", "Voting", "Rejected"),
     ];
     if is_packaged() {
         return;

@@ -125,6 +125,14 @@ impl Coordinator {
         reports: Vec<(LinkId, Standing)>,
         newest: &BTreeMap<u32, u32>,
     ) -> Option<StateValue> {
+        // Who was in an earlier reign and missed the one after it has failed there, though nobody has told it.
+        let latest = latest(record, &reports);
+        let (reports, strays): (Vec<_>, Vec<_>) = reports.into_iter().partition(|(_, report)| {
+            report.provider.is_none() || latest.as_ref().is_none_or(|latest| latest.has_heard(report))
+        });
+        for (link, report) in strays {
+            self.tell_dissolved(link, Some(report.token), DissolveReason::FENCED);
+        }
         let is_new = |merged: &Merged| {
             let attributes = &merged.snapshot.attributes;
             !self.names.contains_key(&attributes.name) && attributes.check().is_ok()
@@ -285,6 +293,32 @@ impl Coordinator {
         } else {
             self.event(Event::Outranks(other.domain));
         }
+    }
+}
+
+/// Where a group has come to, as who knows most of it says.
+struct Latest {
+    last: ProtocolId,
+    recent: Vec<Past>,
+}
+
+/// Who was in the latest reign knows best, whatever was told in earlier ones.
+fn latest(record: Option<&GroupRecord>, reports: &[(LinkId, Standing)]) -> Option<Latest> {
+    let records = record.into_iter().map(|record| (&record.snapshot, &record.recent));
+    let members = reports.iter().filter(|(_, report)| !report.snapshot.members.is_empty());
+    let members = members.map(|(_, report)| (&report.snapshot, &report.recent));
+    let (snapshot, recent) = records.chain(members).max_by_key(|(snapshot, _)| (snapshot.sequence, snapshot.last))?;
+    Some(Latest { last: snapshot.last, recent: recent.clone() })
+}
+
+impl Latest {
+    /// Whether somebody has heard of the same ends, as far as it has heard of them.
+    fn has_heard(&self, report: &Standing) -> bool {
+        let same = |past: &Past| {
+            let mut known = self.recent.iter().filter(|known| known.ended.protocol == past.ended.protocol);
+            known.all(|known| known == past)
+        };
+        report.snapshot.last <= self.last && report.recent.iter().all(same)
     }
 }
 

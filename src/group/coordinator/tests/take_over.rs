@@ -218,3 +218,28 @@ fn of_two_with_one_number_the_later_one_has_it() {
         (["welcome".into(), "view [2] open false".into()].into(), [2].into())
     );
 }
+
+#[test]
+fn who_missed_a_reign_is_out_of_its_groups() {
+    let mut domain = heir(Vec::new());
+    let failure = |of: LinkId, reign: u64| {
+        let mut past = ended(true);
+        past.ended.kind = ProtocolKind::FAILURE_LEAVE;
+        past.ended.sequence.0 += reign << 32;
+        past.ended.proposal.leaving =
+            [Leave { provider: id(of), reason: LeaveReason::PROVIDER_FAILURE, code: 0 }].into();
+        past
+    };
+    let after = |members: &[LinkId], reign: u64| {
+        let mut after = snapshot(members, 3);
+        after.sequence.0 += reign << 32;
+        after
+    };
+    // Each was in a reign without the other. That of B was the later one; A was going on with something else in its own.
+    let open = Some(open(4, 1, None));
+    comes_back(&mut domain, A, Standing { recent: [failure(B, 0)].into(), open, ..report(A, after(&[A], 0)) });
+    comes_back(&mut domain, B, Standing { recent: [failure(A, 1)].into(), ..report(B, after(&[B], 1)) });
+    domain.put(Input::Recovered);
+    assert_eq!(domain.heard(A), ["welcome", "dissolved FENCED"]);
+    assert_eq!(domain.heard(B), ["welcome", "view [2] open false"]);
+}

@@ -66,7 +66,7 @@ struct End {
     approved: bool,
     outcome: Outcome,
     /// Who has heard it.
-    heard: BTreeSet<Token>,
+    heard: BTreeSet<Key>,
     reign: u64,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Ledger {
     seats: BTreeMap<Key, Seat>,
     /// Whom a token was given to, and in which reign.
     tokens: BTreeMap<Token, (Key, u64)>,
-    survivors: BTreeSet<(u64, Token)>,
+    survivors: BTreeSet<(u64, Key)>,
     /// What subscribers know.
     known: BTreeMap<Key, (Option<Vec<ProviderId>>, Option<StateValue>)>,
     /// Whether outcomes are kept, and so hold whoever has heard of them.
@@ -104,8 +104,8 @@ impl Ledger {
     }
 
     /// A provider has told the coordinator of this reign what it knows, and was heard.
-    pub(super) fn survives(&mut self, reign: u64, token: Token) {
-        self.survivors.insert((reign, token));
+    pub(super) fn survives(&mut self, reign: u64, key: Key) {
+        self.survivors.insert((reign, key));
     }
 
     pub(super) fn proposes(&mut self, key: Key, request: RequestId) {
@@ -182,11 +182,10 @@ impl Ledger {
             assert!(last < outcome.protocol, "G-S3: {key:?} hears of {:?} after {last:?}", outcome.protocol);
         }
         seat.last = Some(place);
-        let who = ended.token;
         if let Some(known) = self.ends.get_mut(&place) {
             let same = (known.approved, &known.outcome) == (approved, outcome);
             // Where nothing is kept, what nobody has reported may come out otherwise.
-            let survives = |who: &Token| self.survivors.contains(&(reign, *who));
+            let survives = |who: &Key| self.survivors.contains(&(reign, *who));
             let nobody = !self.durable && reign > known.reign && !known.heard.iter().any(survives);
             if !same && nobody {
                 // And with it all that came after it then.
@@ -195,12 +194,12 @@ impl Ledger {
                 });
             } else {
                 assert!(same, "G-S1: {:?} hears {approved} {outcome:?}, others {known:?}", key);
-                known.heard.insert(who);
+                known.heard.insert(key);
                 self.counts.caught_up += u32::from(reign > known.reign);
                 return;
             }
         }
-        let heard = BTreeSet::from([who]);
+        let heard = BTreeSet::from([key]);
         self.ends.insert(place, End { approved, outcome: outcome.clone(), heard, reign });
         let counts = &mut self.counts;
         if approved {

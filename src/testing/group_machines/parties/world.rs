@@ -8,7 +8,7 @@ use crate::group::coordinator::{self, Coordinator, Durability, Event as DomainEv
 use crate::group::message::{Entry, GroupRecord, Message, Snapshot};
 use crate::group::process::{self, Event, Process};
 use crate::group::provider::{Event as ProviderEvent, Input as ProviderInput, State as ProviderState};
-use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Token, Vote};
+use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Vote};
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::time::Instant;
@@ -74,8 +74,8 @@ struct Link {
     /// Whether each end is still there.
     process_open: bool,
     coordinator_open: bool,
-    /// The tokens of which the process has said what it knows.
-    reported: Vec<Token>,
+    /// The providers of which the process has said what they know.
+    reported: Vec<Key>,
 }
 
 /// Four [`Process`]es and their [`Coordinator`]s, one after the other.
@@ -340,7 +340,12 @@ impl Parties {
                 process::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it is one of its own");
                     if let Message::Report(report) = &message {
-                        link.reported.extend(report.standing.iter().map(|standing| standing.token));
+                        let token = report.standing.as_ref().map(|standing| standing.token);
+                        let seat = &self.seats[at];
+                        let has =
+                            |request: RequestId| seat.process.provider(request).is_some_and(|one| one.token() == token);
+                        let owners = seat.providers.iter().filter(|(request, _)| token.is_some() && has(*request));
+                        link.reported.extend(owners.map(|(request, _)| (seat.node, seat.incarnation, *request)));
                     }
                     if link.process_open && link.coordinator_open {
                         link.up.push_back(message);
@@ -394,8 +399,8 @@ impl Parties {
                 coordinator::Output::Send { link, message } => {
                     let link = self.links.get_mut(&link).expect("it has come from somebody");
                     if matches!(message, Message::Welcome(_)) {
-                        for token in core::mem::take(&mut link.reported) {
-                            self.ledger.survives(link.reign, token);
+                        for key in core::mem::take(&mut link.reported) {
+                            self.ledger.survives(link.reign, key);
                         }
                     }
                     if link.process_open && link.coordinator_open {

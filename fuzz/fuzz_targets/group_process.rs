@@ -1,0 +1,5 @@
+//! A process, a provider and a subscriber under the contract suite.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| handover::testing::group_machines::run_process(bytes));
