@@ -4,7 +4,7 @@
 --
 -- or copy it to the personal plugin folder (Help, About Wireshark, Folders), and set the ports in its preferences. There
 -- is no heuristic: a stream is shown only if its port is set, or by Decode As. The protocols on the frame have files of
--- their own, which are loaded behind this one: handover_deferral.lua.
+-- their own, which are loaded behind this one: handover_deferral.lua, handover_group.lua.
 --
 -- The protocols on the frame register themselves, here or in a file that is loaded behind this one:
 --

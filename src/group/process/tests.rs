@@ -163,7 +163,7 @@ fn requests_have_numbers_of_their_own() {
     for again in [join(1), subscribe(2), join(2)] {
         assert!(matches!(one.try_put(again), Err(Error::Misuse(Misuse::Argument { .. }))));
     }
-    let Input::Join { request, mut attributes, instance, local_name } = join(3) else { panic!("it is another") };
+    let Input::Join { request, mut attributes, instance, local_name } = join(3) else { panic!("a join") };
     attributes.default_vote = Vote::CONTINUE;
     assert!(matches!(
         one.try_put(Input::Join { request, attributes, instance, local_name }),

@@ -286,3 +286,9 @@ fn the_last_one_out_ends_the_group() {
     assert_eq!((snapshot.group, snapshot.state.clone()), (GroupId(2), StateValue::default()));
     assert!(snapshot.sequence < first);
 }
+
+/// The example of spec/group.md 2.2.
+#[test]
+fn the_digest_is_what_the_text_says() {
+    assert_eq!(membership_digest(ViewId(2), [id(A), id(B)].into_iter()), 0xc6d6_5cfd_4073_6f3a);
+}

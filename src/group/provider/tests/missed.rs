@@ -102,7 +102,7 @@ fn a_joiner_that_resynchronises_waits_on() {
 }
 
 fn joined_at(sequence: u64) -> Message {
-    let Message::Approved(mut end) = joined(&[OTHER, ME]) else { panic!("it is another") };
+    let Message::Approved(mut end) = joined(&[OTHER, ME]) else { panic!("an end") };
     end.outcome.sequence = Sequence(sequence);
     end.snapshot.as_mut().unwrap().sequence = Sequence(sequence);
     Message::Approved(end)
@@ -110,7 +110,7 @@ fn joined_at(sequence: u64) -> Message {
 
 /// The same after another protocol.
 fn view_after(last: u64, view: Message) -> Message {
-    let Message::View(mut view) = view else { panic!("it is another") };
+    let Message::View(mut view) = view else { panic!("a view") };
     view.snapshot.last = ProtocolId(last);
     Message::View(view)
 }
