@@ -17,6 +17,7 @@ use crate::frame::Text;
 use crate::machine::{LinkId, Outbox};
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
 /// One of the coordinators of a domain. At most one reigns at a time; it has the others keep each outcome before anybody
 /// is told, and who takes over asks enough of them to know every outcome that anybody may have been told.
@@ -146,20 +147,8 @@ impl Replica {
         let record = self
             .records
             .entry(id)
-            .or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: alloc::vec::Vec::new() });
-        if entry.snapshot.sequence < record.snapshot.sequence {
-            return;
-        }
-        record.snapshot = entry.snapshot.clone();
-        if record.recent.contains(&entry.past) {
-            return;
-        }
-        // What another reign has decided, and was never kept, came out otherwise.
-        record.recent.retain(|past| past.ended.protocol < entry.past.ended.protocol);
-        record.recent.push(entry.past.clone());
-        if record.recent.len() > self.config.limits.recent.max(1) {
-            record.recent.remove(0);
-        }
+            .or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
+        add(record, entry, self.config.limits.recent);
         if self.records.len() > self.config.limits.groups {
             // Groups that are no more are kept so that nobody brings them back, as long as there is room.
             let ended = self.records.iter().find(|(_, record)| record.snapshot.members.is_empty());
@@ -167,5 +156,43 @@ impl Replica {
                 self.records.remove(&id);
             }
         }
+    }
+}
+
+impl Memory {
+    /// Adds one thing that was [stored](Output::Store). All of them, in their order, are what a replica begins with that
+    /// comes back.
+    pub fn add(&mut self, item: &Item) {
+        match item {
+            Item::Promise(epoch) => self.promised = self.promised.max(*epoch),
+            Item::Entry(entry) => {
+                let is_its = |record: &&mut GroupRecord| record.snapshot.group == entry.snapshot.group;
+                match self.records.iter_mut().find(is_its) {
+                    Some(record) => add(record, entry, crate::limits::GroupLimits::DEFAULT.recent),
+                    None => {
+                        let (snapshot, recent) = (entry.snapshot.clone(), Vec::from([entry.past.clone()]));
+                        self.records.push(GroupRecord { snapshot, recent });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds an outcome to what is known of a group.
+fn add(record: &mut GroupRecord, entry: &Entry, most: usize) {
+    if entry.snapshot.sequence < record.snapshot.sequence {
+        return;
+    }
+    record.snapshot = entry.snapshot.clone();
+    // What another reign has decided, and was never kept, came out otherwise.
+    record.recent.retain(|past| past.ended.protocol <= entry.snapshot.last);
+    if record.recent.contains(&entry.past) {
+        return;
+    }
+    record.recent.retain(|past| past.ended.protocol < entry.past.ended.protocol);
+    record.recent.push(entry.past.clone());
+    if record.recent.len() > most.max(1) {
+        record.recent.remove(0);
     }
 }

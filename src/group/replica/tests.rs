@@ -92,13 +92,7 @@ impl Domain {
                     if !self.stores {
                         continue;
                     }
-                    let memory = &mut self.memory[at];
-                    match item {
-                        Item::Promise(epoch) => memory.promised = epoch,
-                        Item::Entry(_) => {
-                            memory.records = self.replicas[at].as_ref().unwrap().records.values().cloned().collect();
-                        }
-                    }
+                    self.memory[at].add(&item);
                     self.replicas[at].as_mut().unwrap().handle(now, Input::Stored(number)).unwrap();
                 }
                 Output::Event(event) => self.events[at].push(event),

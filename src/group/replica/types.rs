@@ -53,7 +53,7 @@ impl Config {
     }
 }
 
-/// What a replica knew when it stopped, out of what it had [stored](Output::Store).
+/// What a replica knew when it stopped, [out of](Self::add) what it had [stored](Output::Store).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Memory {
