@@ -3,7 +3,8 @@
 //! | oracle | what it runs |
 //! |---|---|
 //! | [`run_coordinator`] | one machine on a list of operations, beside a reference model |
-//! | [`run_process`], [`run_replica`] | these machines under the contract suite, whatever is said to them |
+//! | [`run_process`] | these machines under the contract suite, whatever is said to them |
+//! | [`run_replica`] | three coordinators over links that break, with deaths; one under the contract suite |
 //! | [`run_parties`] | four processes and their coordinators over links that are delayed and cut, with deaths and take-overs |
 //!
 //! Each takes bytes, which are its decisions, and panics with a readable list of what was done. The operations are legal
@@ -17,12 +18,14 @@
 mod coordinator;
 mod parties;
 mod process;
+mod replicas;
 mod subjects;
 mod words;
 
 pub use coordinator::{CoordinatorModel, CoordinatorOp, CoordinatorSubject};
 pub use parties::{Counts, Parties, PartiesOp, run_parties};
 pub use process::ProcessSubject;
+pub use replicas::ReplicasOp;
 pub use subjects::{ProviderSubject, ReplicaSubject, SubscriberSubject};
 
 use super::{contract, trial};
@@ -47,10 +50,16 @@ pub fn run_process(bytes: &[u8]) {
     contract::run::<SubscriberSubject>(bytes);
 }
 
-/// A [`Replica`](crate::group::replica::Replica) on the inputs that `bytes` stand for, under every line of the contract.
+/// Three [`Replica`](crate::group::replica::Replica)s on the operations that `bytes` stand for, with links that break and
+/// deaths, and one under every line of the contract, whatever is said to it.
+///
+/// Checked is, whatever goes wrong: nobody complains of another; no two reign in one epoch, and with a quorum no two at
+/// once; nobody promises anything before it is stored, or less than before; what is kept is known to whoever reigns later,
+/// as it was kept (G-S1). In the end somebody reigns, and has outcomes kept.
 ///
 /// # Panics
-/// A line is broken.
+/// It is not so.
 pub fn run_replica(bytes: &[u8]) {
+    replicas::run(bytes);
     contract::run::<ReplicaSubject>(bytes);
 }
