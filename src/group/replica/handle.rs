@@ -34,7 +34,9 @@ impl Machine for Replica {
                 let epoch = self.promised.next(self.config.id);
                 self.promise(epoch, Then::Ask(epoch));
                 self.links.values_mut().for_each(|other| other.granted = false);
-                self.deadline = Some(now.saturating_add(self.config.election));
+                self.asked = None;
+                self.fails = self.owes().unwrap_or(now).saturating_add(self.config.election);
+                self.deadline = Some(self.fails);
             }
             Input::Append(entry) => self.append(&entry),
             Input::Stored(number) => self.stored(number),
@@ -101,9 +103,7 @@ impl Replica {
         }
         match self.state {
             State::Reigning => self.bring_up(link),
-            State::Asking if !self.storing.iter().any(|(_, then)| matches!(then, Then::Ask(_))) => {
-                self.ask(link, self.promised);
-            }
+            State::Asking if self.asked.is_some() => self.ask(link, self.promised),
             _ => {}
         }
     }
@@ -180,12 +180,8 @@ impl Replica {
             return self.send(link, Message::Fenced(fenced));
         }
         // Who was promised that nobody else reigns for a while is not let down.
-        let is_leased = self.config.durability == Durability::Quorum
-            && match self.state {
-                State::Reigning => true,
-                _ => self.heard.is_some_and(|heard| self.now < heard.saturating_add(self.config.lease)),
-            };
-        if is_leased {
+        let reigns = self.state == State::Reigning && self.config.durability == Durability::Quorum;
+        if reigns || self.owes().is_some() {
             return self.event(Event::Ignored("a candidate, during a reign"));
         }
         self.yield_to(epoch);
@@ -241,12 +237,7 @@ impl Replica {
         while let Some((_, then)) = self.storing.front().copied().filter(|(first, _)| *first <= number) {
             self.storing.pop_front();
             match then {
-                Then::Ask(epoch) if self.state == State::Asking && epoch == self.promised => {
-                    self.asked_at = self.now;
-                    let links: Vec<LinkId> = self.links.values().map(|other| other.link).collect();
-                    links.into_iter().for_each(|link| self.ask(link, epoch));
-                    self.count_grants();
-                }
+                Then::Ask(epoch) if self.state == State::Asking && epoch == self.promised => self.ask_all(),
                 Then::Grant(to, epoch) if epoch == self.promised => self.grant(to, epoch),
                 Then::Confirm(epoch, index) if epoch == self.promised => {
                     self.stored = self.stored.max(index);
@@ -264,7 +255,7 @@ impl Replica {
         }
     }
 
-    fn ask(&mut self, link: LinkId, epoch: Epoch) {
+    pub(super) fn ask(&mut self, link: LinkId, epoch: Epoch) {
         self.send(link, Message::Query(Query { epoch, extensions: Extensions::NONE }));
     }
 

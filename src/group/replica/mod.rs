@@ -42,8 +42,10 @@ pub struct Replica {
     promised: Epoch,
     /// When it has last heard of who reigns.
     heard: Option<Instant>,
-    /// When it has asked the others itself.
-    asked_at: Instant,
+    /// When it has asked the others first, in this candidacy.
+    asked: Option<Instant>,
+    /// When this candidacy fails.
+    fails: Instant,
     leader: Option<(Epoch, Text)>,
     records: BTreeMap<GroupId, GroupRecord>,
     /// The last outcome of this epoch that has come, and the last that is stored.
@@ -90,14 +92,17 @@ impl Replica {
     #[must_use]
     pub fn new(config: Config, memory: Memory, now: Instant) -> Self {
         let records = memory.records.into_iter().map(|record| (record.snapshot.group, record)).collect();
+        // It may have heard of a reign just before it stopped; that is not stored.
+        let heard = (memory.promised > Epoch(0)).then_some(now);
         Self {
             config,
             state: State::Following,
             now,
             links: BTreeMap::new(),
             promised: memory.promised,
-            heard: None,
-            asked_at: now,
+            heard,
+            asked: None,
+            fails: now,
             leader: None,
             records,
             last: 0,
@@ -121,6 +126,12 @@ impl Replica {
     #[must_use]
     pub const fn leader(&self) -> Option<&(Epoch, Text)> {
         self.leader.as_ref()
+    }
+
+    /// Until when it has promised to have nobody else reign, if that is not over.
+    fn owes(&self) -> Option<Instant> {
+        let heard = self.heard.filter(|_| self.config.durability == Durability::Quorum)?;
+        Some(heard.saturating_add(self.config.lease)).filter(|until| self.now < *until)
     }
 
     /// How many others keep an outcome before it is told.

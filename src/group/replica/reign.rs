@@ -14,6 +14,20 @@ use alloc::vec::Vec;
 const MOST_BEATS: usize = 16;
 
 impl Replica {
+    /// Asks all that have not agreed, once it is free to agree itself. Who has promised another reign something does not
+    /// answer before that is over, so it asks again and again.
+    pub(super) fn ask_all(&mut self) {
+        if let Some(until) = self.owes() {
+            self.deadline = Some(until.min(self.fails));
+            return;
+        }
+        self.asked.get_or_insert(self.now);
+        self.deadline = Some(self.now.saturating_add(self.config.heartbeat).min(self.fails));
+        let links: Vec<LinkId> = self.links.values().filter(|other| !other.granted).map(|other| other.link).collect();
+        links.into_iter().for_each(|link| self.ask(link, self.promised));
+        self.count_grants();
+    }
+
     /// Somebody agrees.
     pub(super) fn granted(&mut self, from: CoordinatorId, grant: Grant) {
         if self.state != State::Asking || grant.epoch != self.promised {
@@ -46,7 +60,7 @@ impl Replica {
         let (epoch, records) = (self.promised, self.records.values().cloned().collect());
         self.event(Event::Elected { epoch, records });
         self.beats.clear();
-        let asked = self.asked_at;
+        let asked = self.asked.unwrap_or(self.now);
         for other in self.links.values_mut() {
             // The first lease: who has agreed follows nobody else for a while, from when it was asked at the earliest.
             (other.kept, other.answered) = (0, other.granted.then_some(asked));
@@ -148,6 +162,7 @@ impl Replica {
 
     pub(super) fn timeout(&mut self) {
         match self.state {
+            State::Asking if self.now < self.fails => self.ask_all(),
             State::Asking => {
                 self.deadline = None;
                 self.go(TableEvent::Yields);

@@ -332,7 +332,39 @@ fn with_a_quorum_the_old_reign_is_over_before_the_new_one_begins() {
     assert_eq!(domain.state(1), State::Asking);
     domain.pass(6);
     assert!(domain.events[0].contains(&Event::Deposed(DissolveReason::NO_QUORUM)));
+    // It has asked again, and again.
+    assert_eq!((domain.state(0), domain.state(1)), (State::Following, State::Reigning));
+}
+
+#[test]
+fn who_wants_to_reign_has_promised_something_too() {
+    let mut domain = Domain::new(3, Durability::Quorum);
+    domain.take_over(0);
+    domain.pass(2);
+    // Only 1 hears of the reign, and only 2 of the next.
+    domain.isolate(2);
+    domain.pass(5);
+    domain.isolate(0);
+    domain.heal(1, 2);
     domain.take_over(1);
+    assert_eq!((domain.state(0), domain.state(1)), (State::Reigning, State::Asking));
+    domain.pass(6);
+    assert_eq!((domain.state(0), domain.state(1)), (State::Following, State::Reigning));
+}
+
+#[test]
+fn who_comes_back_may_have_promised_something() {
+    let mut domain = Domain::new(3, Durability::Quorum);
+    domain.take_over(0);
+    domain.isolate(2);
+    domain.isolate(0);
+    domain.heal(1, 2);
+    domain.begin(2);
+    domain.begin(1);
+    domain.connect(1, 2);
+    domain.take_over(1);
+    assert_eq!((domain.state(0), domain.state(1)), (State::Reigning, State::Asking));
+    domain.pass(6);
     assert_eq!((domain.state(0), domain.state(1)), (State::Following, State::Reigning));
 }
 

@@ -178,7 +178,8 @@ impl Replicas {
     }
 
     fn connect(&mut self, one: usize, other: usize) {
-        if self.seats[one].replica.is_none() || self.seats[other].replica.is_none() || one == other {
+        let there = self.links.contains_key(&(one, other));
+        if there || self.seats[one].replica.is_none() || self.seats[other].replica.is_none() || one == other {
             return;
         }
         for (at, to) in [(one, other), (other, one)] {
