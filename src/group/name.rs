@@ -24,17 +24,18 @@ counters! {
     /// Which reign in a domain: each coordinator that takes over begins a higher one. 48 bits of a count and 16 bits of
     /// the coordinator, so that no two ever reign in the same; 0: none.
     Epoch(u64);
-    /// Which coordinator of its domain.
+    /// Which coordinator of its domain: 0 to 255.
     CoordinatorId(u16);
     /// Which group: one that is made anew under an old name has another, also in another reign. 32 bits of which reign
-    /// it was made in, 32 bits of a count.
+    /// it was made in (see [`Sequence`]), 32 bits of a count.
     GroupId(u64);
     /// Which protocol, in its group.
     ProtocolId(u64);
     /// Which request of a process; it chooses the number, and the answer has it too.
     RequestId(u32);
     /// Which of the things that a group has been told: each has the next number. A reign begins at one that is higher than
-    /// any in the reigns before it: 32 bits of which reign, 32 bits of a count.
+    /// any in the reigns before it: 24 bits of the epoch's count (the first is 0), 8 bits of who reigns, since two may reign
+    /// at once that do not know of each other, and 32 bits of a count.
     Sequence(u64);
     /// Which membership of a group: it grows with each change.
     ViewId(u64);
@@ -88,7 +89,10 @@ impl Sequence {
     /// Where a reign begins: what is told in it comes after all that was told before it, whoever has heard that.
     #[must_use]
     pub const fn before(epoch: Epoch) -> Self {
-        Self((epoch.0 >> 16).saturating_sub(1) << 32)
+        const MOST: u64 = (1 << 24) - 1;
+        let count = (epoch.0 >> 16).saturating_sub(1);
+        let count = if count < MOST { count } else { MOST };
+        Self(((count << 8) | (epoch.0 & 0xff)) << 32)
     }
 }
 

@@ -35,7 +35,7 @@ impl Machine for Replica {
                 self.promise(epoch, Then::Ask(epoch));
                 self.links.values_mut().for_each(|other| other.granted = false);
                 self.asked = None;
-                self.fails = self.owes().unwrap_or(now).saturating_add(self.config.election);
+                self.fails = self.owes_another(epoch).unwrap_or(now).saturating_add(self.config.election);
                 self.deadline = Some(self.fails);
             }
             Input::Append(entry) => self.append(&entry),
@@ -162,30 +162,33 @@ impl Replica {
             self.yield_to(epoch);
             self.promise(epoch, Then::Nothing);
         }
-        self.heard = Some(self.now);
+        self.heard = Some((epoch, self.now));
         true
     }
 
     /// Somebody wants to reign.
     fn asked(&mut self, link: LinkId, from: CoordinatorId, epoch: Epoch) {
-        if epoch == self.promised && epoch.coordinator() == from && self.state == State::Following {
-            // It asks again, on another link.
-            if !self.storing.iter().any(|(_, then)| *then == Then::Grant(from, epoch)) {
-                self.grant(from, epoch);
-            }
-            return;
-        }
-        if epoch <= self.promised || epoch.coordinator() != from {
+        let again = epoch == self.promised && self.state == State::Following;
+        if epoch.coordinator() != from || epoch <= self.promised && !again {
             let fenced = Fenced { epoch: self.promised, extensions: Extensions::NONE };
             return self.send(link, Message::Fenced(fenced));
         }
         // Who was promised that nobody else reigns for a while is not let down.
         let reigns = self.state == State::Reigning && self.config.durability == Durability::Quorum;
-        if reigns || self.owes().is_some() {
+        if reigns || self.owes_another(epoch).is_some() {
             return self.event(Event::Ignored("a candidate, during a reign"));
         }
+        self.heard = Some((epoch, self.now));
+        if again {
+            // On another link, or it was promised when somebody else spoke of this epoch.
+            let promise = self.promise;
+            match self.storing.iter_mut().find(|(number, _)| *number == promise) {
+                Some((_, then)) => *then = Then::Grant(from, epoch),
+                None => self.grant(from, epoch),
+            }
+            return;
+        }
         self.yield_to(epoch);
-        self.heard = Some(self.now);
         self.promise(epoch, Then::Grant(from, epoch));
     }
 
@@ -225,6 +228,7 @@ impl Replica {
         self.promised = epoch;
         (self.last, self.stored, self.kept) = (0, 0, 0);
         self.store(Item::Promise(epoch), then);
+        self.promise = self.last_number;
     }
 
     pub(super) fn store(&mut self, item: Item, then: Then) {

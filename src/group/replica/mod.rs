@@ -40,8 +40,10 @@ pub struct Replica {
     links: BTreeMap<CoordinatorId, Other>,
     /// The highest epoch that it has agreed to, its own or another's.
     promised: Epoch,
-    /// When it has last heard of who reigns.
-    heard: Option<Instant>,
+    /// The reign, or candidacy, that it has last heard of and agreed to, and when.
+    heard: Option<(Epoch, Instant)>,
+    /// Its promise: when it is stored.
+    promise: u64,
     /// When it has asked the others first, in this candidacy.
     asked: Option<Instant>,
     /// When this candidacy fails.
@@ -92,8 +94,8 @@ impl Replica {
     #[must_use]
     pub fn new(config: Config, memory: Memory, now: Instant) -> Self {
         let records = memory.records.into_iter().map(|record| (record.snapshot.group, record)).collect();
-        // It may have heard of a reign just before it stopped; that is not stored.
-        let heard = (memory.promised > Epoch(0)).then_some(now);
+        // It may have heard of a reign just before it stopped; of which, and when, is not stored.
+        let heard = (memory.promised > Epoch(0)).then_some((Epoch(0), now));
         Self {
             config,
             state: State::Following,
@@ -101,6 +103,7 @@ impl Replica {
             links: BTreeMap::new(),
             promised: memory.promised,
             heard,
+            promise: 0,
             asked: None,
             fails: now,
             leader: None,
@@ -128,10 +131,11 @@ impl Replica {
         self.leader.as_ref()
     }
 
-    /// Until when it has promised to have nobody else reign, if that is not over.
-    fn owes(&self) -> Option<Instant> {
-        let heard = self.heard.filter(|_| self.config.durability == Durability::Quorum)?;
-        Some(heard.saturating_add(self.config.lease)).filter(|until| self.now < *until)
+    /// Until when it has promised another reign than this to have nobody else reign, if that is not over.
+    fn owes_another(&self, epoch: Epoch) -> Option<Instant> {
+        let (other, heard) = self.heard.filter(|_| self.config.durability == Durability::Quorum)?;
+        let until = heard.saturating_add(self.config.lease);
+        (other != epoch && self.now < until).then_some(until)
     }
 
     /// How many others keep an outcome before it is told.

@@ -3,7 +3,7 @@
 use super::table::Event as TableEvent;
 use super::{Durability, Event, Item, Replica, State, Then};
 use crate::group::ids::DissolveReason;
-use crate::group::message::{Entry, Grant, Replicated};
+use crate::group::message::{Entry, Grant, GroupRecord, Past, Replicated};
 use crate::group::name::{CoordinatorId, Sequence};
 use crate::machine::LinkId;
 use crate::time::Instant;
@@ -17,7 +17,7 @@ impl Replica {
     /// Asks all that have not agreed, once it is free to agree itself. Who has promised another reign something does not
     /// answer before that is over, so it asks again and again.
     pub(super) fn ask_all(&mut self) {
-        if let Some(until) = self.owes() {
+        if let Some(until) = self.owes_another(self.promised) {
             self.deadline = Some(until.min(self.fails));
             return;
         }
@@ -37,6 +37,10 @@ impl Replica {
             let known = self.records.get(&record.snapshot.group);
             // The later reign knows better, though it may have come less far.
             if known.is_none_or(|known| known.snapshot.sequence < record.snapshot.sequence) {
+                // What it keeps from now on stands on this.
+                for entry in entries(&record) {
+                    self.store(Item::Entry(Box::new(entry)), Then::Nothing);
+                }
                 self.records.insert(record.snapshot.group, record);
             }
         }
@@ -76,13 +80,7 @@ impl Replica {
     pub(super) fn bring_up(&mut self, link: LinkId) {
         let beat = self.beats.back().map_or(0, |(beat, _)| *beat);
         self.say_reign(link, beat);
-        let mut entries: Vec<Entry> = Vec::new();
-        for record in self.records.values() {
-            for past in &record.recent {
-                let snapshot = record.snapshot.clone();
-                entries.push(Entry { index: 0, past: past.clone(), snapshot });
-            }
-        }
+        let mut entries: Vec<Entry> = self.records.values().flat_map(entries).collect();
         // Only the last one says up to where it knows everything now.
         if let Some(last) = entries.last_mut() {
             last.index = self.last;
@@ -179,4 +177,10 @@ impl Replica {
             _ => self.deadline = None,
         }
     }
+}
+
+/// A group as it is kept, outcome by outcome.
+fn entries(record: &GroupRecord) -> impl Iterator<Item = Entry> + '_ {
+    let entry = |past: &Past| Entry { index: 0, past: past.clone(), snapshot: record.snapshot.clone() };
+    record.recent.iter().map(entry)
 }

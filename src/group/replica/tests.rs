@@ -176,8 +176,8 @@ fn entry(index: u64, protocol: u64, state: &'static str) -> Entry {
 }
 
 /// The same, decided in a later reign.
-fn in_reign(count: u64, mut entry: Entry) -> Entry {
-    let before = Sequence::before(Epoch(count << 16));
+fn in_reign(epoch: Epoch, mut entry: Entry) -> Entry {
+    let before = Sequence::before(epoch);
     entry.snapshot.sequence.0 += before.0;
     entry.past.ended.sequence.0 += before.0;
     entry
@@ -271,7 +271,7 @@ fn an_outcome_that_nobody_else_has_does_not_come_back() {
     domain.append(0, entry(2, 2, "lost"));
     domain.pass(7);
     domain.take_over(1);
-    domain.append(1, in_reign(2, entry(1, 2, "told")));
+    domain.append(1, in_reign(Epoch((2 << 16) + 1), entry(1, 2, "told")));
     assert!(domain.events[1].contains(&Event::Kept(1)));
     // Who had it hears of the new reign, or only of that after it.
     for hears in [true, false] {

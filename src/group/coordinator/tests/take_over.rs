@@ -225,14 +225,14 @@ fn who_missed_a_reign_is_out_of_its_groups() {
     let failure = |of: LinkId, reign: u64| {
         let mut past = ended(true);
         past.ended.kind = ProtocolKind::FAILURE_LEAVE;
-        past.ended.sequence.0 += reign << 32;
+        past.ended.sequence.0 += reign << 40;
         past.ended.proposal.leaving =
             [Leave { provider: id(of), reason: LeaveReason::PROVIDER_FAILURE, code: 0 }].into();
         past
     };
     let after = |members: &[LinkId], reign: u64| {
         let mut after = snapshot(members, 3);
-        after.sequence.0 += reign << 32;
+        after.sequence.0 += reign << 40;
         after
     };
     // Each was in a reign without the other. That of B was the later one; A was going on with something else in its own.

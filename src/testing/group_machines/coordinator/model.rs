@@ -151,11 +151,17 @@ fn plain(output: &Output) -> Output {
     }
 }
 
+/// 6.2: what numbers of a reign begin at: 24 bits of which it is, 8 bits of whose, 32 bits of zeros.
+fn first_number(epoch: Epoch) -> u64 {
+    let count = (epoch.0 >> 16).saturating_sub(1).min(0xff_ffff);
+    count << 40 | (epoch.0 & 0xff) << 32
+}
+
 impl CoordinatorModel {
     /// The model of a coordinator with these settings, that takes over if there is a grace time.
     #[must_use]
     pub fn new(config: Config, grace: Option<Duration>) -> Self {
-        let last_group = (config.epoch.0 >> 16).saturating_sub(1) << 32;
+        let last_group = first_number(config.epoch);
         Self {
             config,
             now: Instant::ZERO,

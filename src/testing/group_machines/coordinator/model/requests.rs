@@ -91,7 +91,7 @@ impl CoordinatorModel {
             return self.refused(link, what, ErrorCode::NO_MEMORY, must);
         };
         self.send(link, Message::Accepted(Accepted { request, token, group: id, extensions: none() }), must);
-        let before = Sequence((self.config.epoch.0 >> 16).saturating_sub(1) << 32);
+        let before = Sequence(super::first_number(self.config.epoch));
         let group = self.groups.entry(id).or_insert_with(|| Group::new(attributes.clone(), before));
         group.line.push(Waits::Join(Joiner { who, token, request, attributes, failed: None }));
     }
