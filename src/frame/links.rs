@@ -2,6 +2,7 @@
 
 use super::close::{Close, CloseReason};
 use super::connection::{Connection, ConnectionError, Output};
+use super::hello::Settled;
 use super::link::{Config, Event};
 use super::message::Native;
 use crate::error::{DecodeError, EndpointError, Error};
@@ -53,6 +54,11 @@ impl Links {
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = LinkId> {
         self.links.keys().copied()
+    }
+
+    /// What its ends have agreed on.
+    pub(crate) fn settled(&self, link: LinkId) -> Option<&Settled> {
+        self.links.get(&link).and_then(|found| found.connection.settled())
     }
 
     pub(crate) fn received(&mut self, now: Instant, link: LinkId, data: &[u8]) -> Result<(), EndpointError> {

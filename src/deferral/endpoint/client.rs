@@ -1,6 +1,6 @@
 //! A client over bytes.
 
-use super::{close, error, hello, server_id};
+use super::{close, hello, server_id};
 use crate::deferral::capability::REPLAYS;
 use crate::deferral::client::{Client, Config, Event, Input, Output, Peer, Task};
 use crate::deferral::ids::ServerId;
@@ -162,7 +162,7 @@ impl ClientEndpoint {
         act: impl FnOnce(&mut Connection) -> Result<(), crate::frame::connection::ConnectionError>,
     ) -> Result<(), EndpointError> {
         let result = match &mut self.contact {
-            Some((current, connection)) if *current == link => act(connection).map_err(|wrong| error(link, wrong)),
+            Some((current, connection)) if *current == link => act(connection).map_err(|wrong| wrong.on(link)),
             _ => Ok(()),
         };
         self.pump(now, result)
@@ -185,7 +185,7 @@ impl ClientEndpoint {
                 }
                 Output::Send { link, message } => {
                     if let Some((_, connection)) = self.contact.as_mut().filter(|(current, _)| *current == link) {
-                        sent = sent.and(connection.send(&message).map_err(|wrong| error(link, wrong)));
+                        sent = sent.and(connection.send(&message).map_err(|wrong| wrong.on(link)));
                     }
                 }
                 Output::Close(link) => {

@@ -10,10 +10,8 @@ pub use server::{ServerConfig, ServerEndpoint, ServerOutput};
 
 use super::capability::REPLAYS;
 use super::ids::ServerId;
-use crate::error::{EndpointError, Error};
-use crate::frame::connection::ConnectionError;
+use crate::error::Error;
 use crate::frame::{Close, CloseReason, Hello, Identity, Offer, Protocol};
-use crate::machine::LinkId;
 
 /// A hello that offers this protocol, with all that this crate can do.
 fn hello(identity: Identity, boot: u32) -> Hello {
@@ -23,14 +21,6 @@ fn hello(identity: Identity, boot: u32) -> Hello {
 /// The id that a server says by its identity: all of its 16 bytes, or none.
 fn server_id(identity: &Identity) -> ServerId {
     identity.as_bytes().try_into().map_or(ServerId::UNKNOWN, ServerId)
-}
-
-fn error(link: LinkId, error: ConnectionError) -> EndpointError {
-    match error {
-        ConnectionError::Link(error) => EndpointError::Machine(error),
-        ConnectionError::Decode(error) => EndpointError::Decode { link, error },
-        ConnectionError::Encode(error) => EndpointError::Encode { link, error },
-    }
 }
 
 /// Why a machine wants a link closed.

@@ -1,16 +1,15 @@
 //! A server over bytes.
 
-use super::{close, error, hello};
+use super::hello;
 use crate::deferral::message::{Data, Message};
 use crate::deferral::server::{Config, Event, Input, Output, Server};
 use crate::error::{EndpointError, Error, Limit, Misuse, to_u64};
-use crate::frame::connection::{Connection, ConnectionError, Output as LinkOutput};
 use crate::frame::link::{Config as LinkConfig, Event as LinkEvent};
-use crate::frame::{Frame, Identity, Native as _};
+use crate::frame::{Effect, Identity, Links, Native as _};
 use crate::machine::{LinkId, Machine as _};
 use crate::random::SplitMix;
 use crate::time::Instant;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 /// The settings of a [`ServerEndpoint`].
@@ -98,20 +97,10 @@ pub struct ServerEndpoint {
     config: ServerConfig,
     server: Server,
     random: SplitMix,
-    links: BTreeMap<LinkId, Link>,
-    last_link: u32,
-    deadlines: BTreeSet<(Instant, LinkId)>,
-    /// What the machine has still to hear of its links.
-    events: VecDeque<(LinkId, LinkEvent)>,
+    links: Links,
     outputs: VecDeque<ServerOutput>,
     /// Bytes in outputs that nobody has taken.
     undrained: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Link {
-    connection: Connection,
-    deadline: Option<Instant>,
 }
 
 impl ServerEndpoint {
@@ -122,10 +111,7 @@ impl ServerEndpoint {
             server: Server::new(config.server.clone()),
             config,
             random: SplitMix(seed),
-            links: BTreeMap::new(),
-            last_link: 0,
-            deadlines: BTreeSet::new(),
-            events: VecDeque::new(),
+            links: Links::default(),
             outputs: VecDeque::new(),
             undrained: 0,
         }
@@ -139,24 +125,14 @@ impl ServerEndpoint {
 
     /// The links that there are.
     pub fn links(&self) -> impl Iterator<Item = LinkId> {
-        self.links.keys().copied()
+        self.links.ids()
     }
 
     /// A connection was accepted. Returns the number of its link.
     pub fn accept(&mut self, now: Instant) -> LinkId {
-        loop {
-            self.last_link = self.last_link.wrapping_add(1);
-            if !self.links.contains_key(&LinkId(self.last_link)) {
-                break;
-            }
-        }
-        let link = LinkId(self.last_link);
-        let mut connection = Connection::new(self.config.link.clone(), now);
-        // A hello that cannot be said is never heard: the client will give up.
-        _ = connection.opened(now);
-        self.links.insert(link, Link { connection, deadline: None });
+        let link = self.links.open(self.config.link.clone(), now);
         // Nothing has come yet that could be wrong.
-        _ = self.pump(now, link, Ok(()));
+        _ = self.pump(now, Ok(()));
         link
     }
 
@@ -166,8 +142,8 @@ impl ServerEndpoint {
     /// The client has sent what it may not: the link is closed. Or too much waits to be taken: nothing is read.
     pub fn received(&mut self, now: Instant, link: LinkId, data: &[u8]) -> Result<(), EndpointError> {
         self.check_drained()?;
-        let result = self.on_link(link, |connection| connection.received(now, data));
-        self.pump(now, link, result)
+        let result = self.links.received(now, link, data);
+        self.pump(now, result)
     }
 
     /// A connection has closed or broken.
@@ -175,8 +151,8 @@ impl ServerEndpoint {
     /// # Errors
     /// None today.
     pub fn closed(&mut self, now: Instant, link: LinkId) -> Result<(), EndpointError> {
-        let result = self.on_link(link, |connection| connection.closed(now));
-        self.pump(now, link, result)
+        let result = self.links.closed(now, link);
+        self.pump(now, result)
     }
 
     /// What the application has to say of a job, or wants: any input that is not a message, the end of a link, or a
@@ -198,23 +174,15 @@ impl ServerEndpoint {
     /// # Errors
     /// None today.
     pub fn timeout(&mut self, now: Instant) -> Result<(), EndpointError> {
-        let mut result = self.feed(now, Input::Timeout);
-        while let Some(&(at, link)) = self.deadlines.first() {
-            if at > now {
-                break;
-            }
-            let done = self.on_link(link, |connection| connection.timeout(now));
-            self.deadlines.remove(&(at, link));
-            result = result.and(self.pump(now, link, done));
-        }
-        result
+        let fed = self.feed(now, Input::Timeout);
+        let links = self.links.timeout(now);
+        self.pump(now, fed.and(links))
     }
 
     /// When to call [`timeout`](Self::timeout).
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let link = self.deadlines.first().map(|(at, _)| *at);
-        self.server.poll_timeout().into_iter().chain(link).min()
+        self.server.poll_timeout().into_iter().chain(self.links.poll_timeout()).min()
     }
 
     /// The next effect.
@@ -238,106 +206,60 @@ impl ServerEndpoint {
         Ok(())
     }
 
-    fn on_link(
-        &mut self,
-        link: LinkId,
-        act: impl FnOnce(&mut Connection) -> Result<(), ConnectionError>,
-    ) -> Result<(), EndpointError> {
-        self.links.get_mut(&link).map_or(Ok(()), |found| act(&mut found.connection).map_err(|wrong| error(link, wrong)))
-    }
-
     /// Feeds the machine, and does what it wants.
     fn feed(&mut self, now: Instant, input: Input) -> Result<(), EndpointError> {
         let result = self.server.handle(now, input);
         let mut sent = Ok(());
         while let Some(output) = self.server.poll_output() {
             match output {
-                Output::Send { link, message } => {
-                    let done = self.on_link(link, |connection| send(connection, message));
-                    self.take(link);
-                    sent = sent.and(done);
+                Output::Send { link, message } => sent = sent.and(send(&mut self.links, link, message)),
+                Output::Close(link) => self.links.close(now, link, result),
+                Output::Event(event) => {
+                    self.flush();
+                    self.outputs.push_back(ServerOutput::Event(event));
                 }
-                Output::Close(link) => {
-                    // One that is over already has nothing more to say.
-                    _ = self.on_link(link, |connection| connection.close(now, close(result)));
-                    self.take(link);
-                    self.forget(link);
-                }
-                Output::Event(event) => self.outputs.push_back(ServerOutput::Event(event)),
             }
         }
+        self.flush();
         Ok(result?).and(sent)
     }
 
-    /// Takes what a link wants done.
-    fn take(&mut self, link: LinkId) {
-        let Some(found) = self.links.get_mut(&link) else { return };
-        while let Some(output) = found.connection.poll_output() {
-            match output {
-                LinkOutput::Transmit(bytes) => {
+    fn flush(&mut self) {
+        while let Some(effect) = self.links.poll_effect() {
+            self.outputs.push_back(match effect {
+                Effect::Transmit { link, bytes } => {
                     self.undrained = self.undrained.saturating_add(bytes.len());
-                    self.outputs.push_back(ServerOutput::Transmit { link, bytes });
+                    ServerOutput::Transmit { link, bytes }
                 }
-                LinkOutput::Close => self.outputs.push_back(ServerOutput::Close(link)),
-                LinkOutput::Event(event) => self.events.push_back((link, event)),
-            }
+                Effect::Close(link) => ServerOutput::Close(link),
+            });
         }
     }
 
-    fn pump(&mut self, now: Instant, link: LinkId, mut result: Result<(), EndpointError>) -> Result<(), EndpointError> {
-        self.take(link);
-        while let Some((link, event)) = self.events.pop_front() {
+    fn pump(&mut self, now: Instant, mut result: Result<(), EndpointError>) -> Result<(), EndpointError> {
+        self.flush();
+        while let Some((link, event)) = self.links.poll_event() {
             let done = match event {
                 LinkEvent::Ready(_) => Ok(()),
-                LinkEvent::Frame(frame) => self.frame(now, link, &frame),
-                LinkEvent::Closed(_) => {
-                    self.forget(link);
-                    self.feed(now, Input::Closed(link))
-                }
+                LinkEvent::Frame(frame) => match Message::from_frame(&frame) {
+                    Ok(message) => {
+                        let random = self.random.next();
+                        self.feed(now, Input::Message { link, message, random })
+                    }
+                    Err(wrong) => Err(self.links.malformed(now, link, wrong)),
+                },
+                LinkEvent::Closed(_) => self.feed(now, Input::Closed(link)),
             };
             result = result.and(done);
         }
-        self.note_deadline(link);
+        self.flush();
         result
-    }
-
-    fn frame(&mut self, now: Instant, link: LinkId, frame: &Frame) -> Result<(), EndpointError> {
-        match Message::from_frame(frame) {
-            Ok(message) => {
-                let random = self.random.next();
-                self.feed(now, Input::Message { link, message, random })
-            }
-            Err(wrong) => {
-                _ = self.on_link(link, |connection| connection.malformed(now, wrong));
-                self.take(link);
-                Err(EndpointError::Decode { link, error: wrong })
-            }
-        }
-    }
-
-    fn note_deadline(&mut self, link: LinkId) {
-        let Some(found) = self.links.get_mut(&link) else { return };
-        let deadline = found.connection.poll_timeout();
-        if let Some(before) = core::mem::replace(&mut found.deadline, deadline) {
-            self.deadlines.remove(&(before, link));
-        }
-        if let Some(at) = deadline {
-            self.deadlines.insert((at, link));
-        }
-    }
-
-    /// The link is not heard of any more.
-    fn forget(&mut self, link: LinkId) {
-        self.events.retain(|(of, _)| *of != link);
-        if let Some(Link { deadline: Some(at), .. }) = self.links.remove(&link) {
-            self.deadlines.remove(&(at, link));
-        }
     }
 }
 
 /// Sends a message; a piece of a result in as many as the client's limit asks for.
-fn send(connection: &mut Connection, message: Message) -> Result<(), ConnectionError> {
-    let most = connection.settled().map_or(u32::MAX, |settled| settled.peer.max_body);
+fn send(links: &mut Links, link: LinkId, message: Message) -> Result<(), EndpointError> {
+    let most = links.settled(link).map_or(u32::MAX, |settled| settled.peer.max_body);
     match message {
         Message::Data(Data { key, bytes, extensions }) => {
             // Key and size are 22 bytes.
@@ -346,12 +268,12 @@ fn send(connection: &mut Connection, message: Message) -> Result<(), ConnectionE
             let mut rest = bytes;
             loop {
                 let piece = rest.split_to(room.min(rest.len()));
-                connection.send(&Message::Data(Data { key, bytes: piece, extensions: extensions.clone() }))?;
+                links.send(link, &Message::Data(Data { key, bytes: piece, extensions: extensions.clone() }))?;
                 if rest.is_empty() {
                     return Ok(());
                 }
             }
         }
-        message => connection.send(&message),
+        message => links.send(link, &message),
     }
 }
