@@ -17,7 +17,7 @@ impl Coordinator {
             return Err(self.violated(link, "a request", "a second ENTER"));
         }
         let Enter { node, incarnation, epoch, ping_interval_ms, pong_limit_ms, reports, credentials, .. } = enter;
-        let is_known = self.clients.values().any(|other| (other.node, other.incarnation) == (node, incarnation));
+        let is_known = self.starts.contains_key(&(node, incarnation));
         let is_gone = self.gone.contains(node, incarnation);
         let most = self.config.limits.tokens;
         let is_full =
@@ -44,6 +44,7 @@ impl Coordinator {
             silent: false,
             deadline: None,
         };
+        self.starts.insert((node, incarnation), link);
         self.clients.insert(link, process);
         self.event(Event::Entering { link, node, incarnation, credentials: Credentials(credentials) });
         Ok(())
@@ -74,7 +75,7 @@ impl Coordinator {
     }
 
     pub(super) fn turn_away(&mut self, link: LinkId, reason: DissolveReason) {
-        self.clients.remove(&link);
+        self.forget(link);
         self.tell_dissolved(link, None, reason);
         self.close_link(link);
     }
@@ -142,14 +143,19 @@ impl Coordinator {
     }
 
     pub(super) fn node_failed(&mut self, node: u32) {
-        let links: Vec<LinkId> =
-            self.clients.iter().filter(|(_, process)| process.node == node).map(|(link, _)| *link).collect();
+        let links: Vec<LinkId> = self.starts.range((node, 0)..=(node, u64::MAX)).map(|(_, link)| *link).collect();
         for link in links {
             self.tell_dissolved(link, None, DissolveReason::FENCED);
             self.close_link(link);
             self.bar(link);
             self.fail(link, LeaveReason::HOST_FAILURE);
         }
+    }
+
+    fn forget(&mut self, link: LinkId) -> Option<Process> {
+        let process = self.clients.remove(&link)?;
+        self.starts.remove(&(process.node, process.incarnation));
+        Some(process)
     }
 
     /// This start of a process does not come back.
@@ -168,7 +174,7 @@ impl Coordinator {
         if self.clients.get(&link).is_some_and(|process| process.entered) {
             self.bar(link);
         }
-        let Some(process) = self.clients.remove(&link) else { return };
+        let Some(process) = self.forget(link) else { return };
         if let Some(recovery) = &mut self.recovery {
             recovery.forget(link);
         }

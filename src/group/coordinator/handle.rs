@@ -130,6 +130,7 @@ impl Coordinator {
             self.event(Event::Dissolved(name));
         }
         self.clients.clear();
+        self.starts.clear();
         self.groups.clear();
         self.names.clear();
         self.ready.clear();

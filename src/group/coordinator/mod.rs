@@ -42,6 +42,8 @@ pub struct Coordinator {
     state: reign::State,
     now: Instant,
     clients: BTreeMap<LinkId, Process>,
+    /// The same, by node and incarnation.
+    starts: BTreeMap<(u32, u64), LinkId>,
     gone: Gone,
     /// Links that were closed here, and are not over yet: what still comes on them is nobody's fault.
     shut: BTreeSet<LinkId>,
@@ -157,6 +159,7 @@ impl Coordinator {
             state: reign::State::Leading,
             now,
             clients: BTreeMap::new(),
+            starts: BTreeMap::new(),
             gone: Gone::new(),
             shut: BTreeSet::new(),
             tokens: Tokens::new(),

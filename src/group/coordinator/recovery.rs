@@ -268,7 +268,7 @@ impl Coordinator {
     /// What this coordinator says of itself to others, of its domain or not.
     #[must_use]
     pub fn proclaim(&self) -> Proclaim {
-        let nodes: BTreeSet<u32> = self.clients.values().map(|process| process.node).collect();
+        let nodes: BTreeSet<u32> = self.starts.keys().map(|(node, _)| *node).collect();
         Proclaim {
             domain: self.config.domain,
             epoch: self.config.epoch,
