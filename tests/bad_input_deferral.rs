@@ -1,30 +1,28 @@
 //! Messages of the deferral protocol that must not be sent: each case says precisely what is wrong, and that nothing is
 //! stored for what was only announced. And what looks wrong and is taken all the same.
 
+mod native_bad_input;
+
 use bytes::Bytes;
 use handover::deferral::message::{Message, Request};
 use handover::deferral::{DeferKind, MessageKind, RefusalCode, RequestFlags, ServerAbilities, ServerUri, UriError};
-use handover::error::{DecodeError, DecodeErrorKind};
-use handover::frame::{ExtensionType, Frame, FrameFlags, Native, Protocol};
+use native_bad_input::{
+    Good, Kind, NO_TEXTS, check_cut_anywhere, check_extensions, check_other_protocols, check_unknown, read, refused,
+    short, shown_without_secret, sized8, sized16,
+};
 
 const KEY: [u8; 18] = [0xa1; 18];
 
-fn read(kind: MessageKind, body: &[u8]) -> Result<Message, DecodeError> {
-    let flags = FrameFlags::empty();
-    let frame = Frame { protocol: Protocol::DEFERRAL, kind: kind.0, flags, body: Bytes::copy_from_slice(body) };
-    let message = Message::from_frame(&frame);
-    if let Ok(message) = &message {
-        assert_eq!(message.to_frame().as_ref(), Ok(&frame), "it is written as it came");
+impl Kind for MessageKind {
+    type Message = Message;
+
+    fn number(self) -> u8 {
+        self.0
     }
-    message
-}
 
-fn sized8(value: &[u8]) -> Vec<u8> {
-    [&[u8::try_from(value.len()).unwrap()], value].concat()
-}
-
-fn sized16(value: &[u8]) -> Vec<u8> {
-    [&u16::try_from(value.len()).unwrap().to_be_bytes()[..], value].concat()
+    fn unknown(self, body: Bytes) -> Message {
+        Message::Unknown { kind: self, body }
+    }
 }
 
 const COMMAND: &[u8] = b"\0\x04sync\0\0";
@@ -49,25 +47,6 @@ fn alternates(uris: &[&[u8]]) -> Vec<u8> {
     [vec![u8::try_from(uris.len()).unwrap()], uris.iter().flat_map(one).collect()].concat()
 }
 
-#[track_caller]
-fn refused(kind: MessageKind, body: &[u8], message: &str, field: &str, reason: &str, got: u64) {
-    let error = read(kind, body).expect_err("it is refused");
-    assert_eq!((error.message, error.field), (message, field), "{error}");
-    match error.kind {
-        DecodeErrorKind::Invalid { reason: said, got: told }
-        | DecodeErrorKind::Unsupported { reason: said, got: told } => {
-            assert_eq!((said, told), (reason, got));
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn short(kind: MessageKind, body: &[u8], message: &str, field: &str, needed: u64, left: u64) {
-    let error = read(kind, body).expect_err("it is refused");
-    assert_eq!((error.message, error.field, error.kind), (message, field, DecodeErrorKind::Short { needed, left }));
-}
-
 #[test]
 fn the_parts_above_are_good() {
     let message = read(MessageKind::REQUEST, &request(&sized8(b""), &sized16(b""), &sized16(b""), COMMAND)).unwrap();
@@ -83,29 +62,18 @@ fn the_parts_above_are_good() {
 fn messages_that_are_cut_anywhere() {
     let uri: &[u8] = b"handover://db1.example.org:7999/csf";
     let command = [&sized16(b"ws_sync")[..], &[0, 2, 0, 0, 0, 1, 0xaa, 0, 0, 0, 0]].concat();
-    let whole = [
-        (MessageKind::REQUEST, request(&sized8(&[1; 64]), &sized16(b"me"), &sized16(uri), &command)),
-        (MessageKind::CANCEL, KEY.to_vec()),
-        (MessageKind::QUEUED, [&KEY[..], &[0; 8]].concat()),
-        (MessageKind::EXECUTING, KEY.to_vec()),
-        (MessageKind::DATA, [&KEY[..], &[0, 0, 0, 2, 1, 2]].concat()),
-        (MessageKind::END, [&KEY[..], &[0, 0, 0, 0, 2], b"ok"].concat()),
-        (MessageKind::DEFER, continuation(&sized8(b"why"), &sized8(b"r"), &alternates(&[uri, uri]), &command)),
-        (MessageKind::CANCELLED, KEY.to_vec()),
-        (MessageKind::REFUSED, [&KEY[..], &[0, 1, 1, b'x']].concat()),
+    let whole: [Good<MessageKind>; 9] = [
+        (MessageKind::REQUEST, "Request", request(&sized8(&[1; 64]), &sized16(b"me"), &sized16(uri), &command)),
+        (MessageKind::CANCEL, "Cancel", KEY.to_vec()),
+        (MessageKind::QUEUED, "Queued", [&KEY[..], &[0; 8]].concat()),
+        (MessageKind::EXECUTING, "Executing", KEY.to_vec()),
+        (MessageKind::DATA, "Data", [&KEY[..], &[0, 0, 0, 2, 1, 2]].concat()),
+        (MessageKind::END, "End", [&KEY[..], &[0, 0, 0, 0, 2], b"ok"].concat()),
+        (MessageKind::DEFER, "Defer", continuation(&sized8(b"why"), &sized8(b"r"), &alternates(&[uri, uri]), &command)),
+        (MessageKind::CANCELLED, "Cancelled", KEY.to_vec()),
+        (MessageKind::REFUSED, "Refused", [&KEY[..], &[0, 1, 1, b'x']].concat()),
     ];
-    for (kind, body) in whole {
-        assert!(read(kind, &body).is_ok(), "{kind:?}");
-        for end in 0..body.len() {
-            let error = read(kind, &body[..end]).expect_err("it is cut");
-            // What would be room for arguments or alternates is missed when their number is read.
-            let counted = error.field.ends_with("_count") && error.kind.name() == "invalid";
-            assert!(error.kind.name() == "short" || counted, "{kind:?} {end}: {error}");
-            assert!(error.message.eq_ignore_ascii_case(kind.name().unwrap()), "{error}");
-        }
-        let error = read(kind, &[&body[..], &[0]].concat()).unwrap_err();
-        assert_eq!((error.field, error.kind.name()), ("extension_type", "short"), "{kind:?}");
-    }
+    check_cut_anywhere(&whole, |error| error.field.ends_with("_count") && error.kind.name() == "invalid");
     short(MessageKind::CANCEL, &KEY[..17], "Cancel", "epoch", 2, 1);
     short(MessageKind::DATA, &[&KEY[..], &[0xff; 4]].concat(), "Data", "bytes", u64::from(u32::MAX), 0);
 }
@@ -159,18 +127,7 @@ fn sizes_beyond_their_bounds() {
 
 #[test]
 fn texts_and_names_that_are_none() {
-    let cases: [(&[u8], &str, u64); 9] = [
-        (b"\0", "a control character", 0),
-        (b"two\r\nlines", "a control character", 13),
-        (b"\x1b[31m", "a control character", 0x1b),
-        (b"\x7f", "a control character", 0x7f),
-        ("ok \u{85}".as_bytes(), "a control character", 0x85),
-        (b"\x80", "no UTF-8", 0x80),
-        (b"caf\xe9", "no UTF-8", 0xe9),
-        (b"\xc0\xaf", "no UTF-8", 0xc0),
-        (b"\xed\xa0\x80", "no UTF-8", 0xed),
-    ];
-    for (text, reason, got) in cases {
+    for (text, reason, got) in NO_TEXTS {
         let command = [&sized16(text)[..], &[0, 0]].concat();
         let body = request(&sized8(b""), &sized16(b""), &sized16(b""), &command);
         refused(MessageKind::REQUEST, &body, "Request", "command", reason, got);
@@ -321,45 +278,27 @@ fn who_lies_about_the_kind() {
 
 #[test]
 fn extensions_that_must_be_understood_and_are_not() {
-    for ty in [0x8000_u16, 0xffff] {
-        let list = [&[0, 1, 0, 1, 9][..], &ty.to_be_bytes(), &[0, 0]].concat();
-        let bodies = [
-            (MessageKind::CANCEL, "Cancel", KEY.to_vec()),
-            (MessageKind::EXECUTING, "Executing", KEY.to_vec()),
-            (MessageKind::CANCELLED, "Cancelled", KEY.to_vec()),
-            (MessageKind::QUEUED, "Queued", [&KEY[..], &[0; 8]].concat()),
-            (MessageKind::DATA, "Data", [&KEY[..], &[0; 4]].concat()),
-            (MessageKind::END, "End", [&KEY[..], &[0; 5]].concat()),
-            (MessageKind::REFUSED, "Refused", [&KEY[..], &[0; 3]].concat()),
-            (MessageKind::REQUEST, "Request", request(b"\0", b"\0\0", b"\0\0", COMMAND)),
-            (MessageKind::DEFER, "Defer", defer(1, b"\0", b"\0", b"\0", b"")),
-        ];
-        for (kind, name, body) in bodies {
-            let reason = "an extension that must be understood";
-            refused(kind, &[&body[..], &list].concat(), name, "extensions", reason, ty.into());
-            // The one in front of it need not be, and is kept.
-            let kept = read(kind, &[&body[..], &list[..5]].concat()).unwrap();
-            if let Message::Cancel(signal) = kept {
-                let list: Vec<_> = signal.extensions.iter().map(|extension| (extension.ty, extension.value)).collect();
-                assert_eq!(list, [(ExtensionType(1), &[9][..])]);
-            }
-        }
-    }
+    let bodies: [Good<MessageKind>; 9] = [
+        (MessageKind::CANCEL, "Cancel", KEY.to_vec()),
+        (MessageKind::EXECUTING, "Executing", KEY.to_vec()),
+        (MessageKind::CANCELLED, "Cancelled", KEY.to_vec()),
+        (MessageKind::QUEUED, "Queued", [&KEY[..], &[0; 8]].concat()),
+        (MessageKind::DATA, "Data", [&KEY[..], &[0; 4]].concat()),
+        (MessageKind::END, "End", [&KEY[..], &[0; 5]].concat()),
+        (MessageKind::REFUSED, "Refused", [&KEY[..], &[0; 3]].concat()),
+        (MessageKind::REQUEST, "Request", request(b"\0", b"\0\0", b"\0\0", COMMAND)),
+        (MessageKind::DEFER, "Defer", defer(1, b"\0", b"\0", b"\0", b"")),
+    ];
+    check_extensions(&bodies, |message| match message {
+        Message::Cancel(signal) => Some(&signal.extensions),
+        _ => None,
+    });
 }
 
 /// What is not known and need not be: kept, and written as it came.
 #[test]
 fn what_is_not_known_and_taken() {
-    let frame = |kind, flags, body: &'static [u8]| {
-        let flags = FrameFlags::from_bits_retain(flags);
-        Frame { protocol: Protocol::DEFERRAL, kind, flags, body: Bytes::from_static(body) }
-    };
-    for kind in [0, 3, 0x80, 0x88, 0xff] {
-        let message = Message::from_frame(&frame(kind, 0xfe, b"of tomorrow")).unwrap();
-        assert_eq!(message, Message::Unknown { kind: MessageKind(kind), body: Bytes::from_static(b"of tomorrow") });
-        let error = Message::from_frame(&frame(kind, 1, b"of tomorrow")).unwrap_err();
-        assert_eq!((error.message, error.field, error.kind.name()), ("Header", "kind", "unsupported"));
-    }
+    check_unknown(&[0, 3, 0x80, 0x88, 0xff].map(MessageKind));
     let mut bits = request(b"\0", b"\0\0", b"\0\0", COMMAND);
     bits[18..20].copy_from_slice(&[0xff, 0xf0]);
     let Message::Request(request) = read(MessageKind::REQUEST, &bits).unwrap() else { panic!() };
@@ -390,9 +329,7 @@ fn what_is_not_known_and_taken() {
 
 #[test]
 fn a_frame_of_another_protocol() {
-    let frame = Frame { protocol: Protocol::GROUP, kind: 2, flags: FrameFlags::empty(), body: KEY.to_vec().into() };
-    let error = Message::from_frame(&frame).unwrap_err();
-    assert_eq!((error.message, error.field, error.kind.name()), ("Header", "protocol", "invalid"));
+    check_other_protocols(MessageKind::CANCEL, &KEY);
 }
 
 /// What is not shown: credentials, receipts, arguments, results.
@@ -408,8 +345,7 @@ fn secrets_are_not_shown() {
     ];
     for message in messages {
         let message = message.unwrap();
-        let shown = format!("{message:?}");
-        assert!(!shown.contains("secret") && !shown.contains("115, 101"), "{shown}");
+        let shown = shown_without_secret(&message);
         if let Message::Request(request) = message {
             let Request { referrer, command, .. } = *request;
             assert!(shown.contains("sync") && shown.contains("http://a"), "{referrer:?} {command:?}");

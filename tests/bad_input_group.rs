@@ -1,9 +1,11 @@
 //! Messages of the group protocol that must not be sent: each case says precisely what is wrong, and that nothing is
 //! stored for what was only announced. And what looks wrong and is taken all the same.
 
+mod native_bad_input;
+
 use bytes::Bytes;
-use handover::error::{DecodeError, DecodeErrorKind};
-use handover::frame::{CloseReason, ExtensionType, Frame, FrameFlags, Native, Protocol};
+use handover::error::DecodeErrorKind;
+use handover::frame::{CloseReason, Native};
 use handover::group::message::Message;
 use handover::group::proposal::Wish;
 use handover::group::{
@@ -11,32 +13,26 @@ use handover::group::{
     MergeControl, MessageKind, Phases, ProtocolKind, Subscription, Summary, Vote,
 };
 use handover::testing::group::layout;
+use native_bad_input::{
+    Good, Kind, NO_TEXTS, check_cut_anywhere, check_extensions, check_other_protocols, check_unknown, frame, read,
+    refused, short, shown_without_secret, sized8, sized16,
+};
 
-fn frame(kind: u8, flags: u8, body: &[u8]) -> Frame {
-    let flags = FrameFlags::from_bits_retain(flags);
-    Frame { protocol: Protocol::GROUP, kind, flags, body: Bytes::copy_from_slice(body) }
-}
+impl Kind for MessageKind {
+    type Message = Message;
 
-fn read(kind: MessageKind, body: &[u8]) -> Result<Message, DecodeError> {
-    let frame = frame(kind.0, 0, body);
-    let message = Message::from_frame(&frame);
-    if let Ok(message) = &message {
-        assert_eq!(message.to_frame().as_ref(), Ok(&frame), "it is written as it came");
+    fn number(self) -> u8 {
+        self.0
     }
-    message
+
+    fn unknown(self, body: Bytes) -> Message {
+        Message::Unknown { kind: self, body }
+    }
 }
 
 const TOKEN: [u8; 8] = [0, 0, 0, 3, 0, 0, 0, 1];
 const NUMBER: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 9];
 const PROVIDER: [u8; 14] = [0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 5];
-
-fn sized8(value: &[u8]) -> Vec<u8> {
-    [&[u8::try_from(value.len()).unwrap()], value].concat()
-}
-
-fn sized16(value: &[u8]) -> Vec<u8> {
-    [&u16::try_from(value.len()).unwrap().to_be_bytes()[..], value].concat()
-}
 
 /// What may be missing, and is there.
 fn some(value: &[u8]) -> Vec<u8> {
@@ -86,25 +82,8 @@ fn vote(default_vote: &[u8], state: &[u8], message: &[u8]) -> Vec<u8> {
     [&TOKEN[..], &NUMBER, &[0, 0, 0, 1], &[1], default_vote, state, message].concat()
 }
 
-#[track_caller]
-fn refused(kind: MessageKind, body: &[u8], message: &str, field: &str, reason: &str, got: u64) {
-    let error = read(kind, body).expect_err("it is refused");
-    assert_eq!((error.message, error.field), (message, field), "{error}");
-    match error.kind {
-        DecodeErrorKind::Invalid { reason: said, got: told }
-        | DecodeErrorKind::Unsupported { reason: said, got: told } => assert_eq!((said, told), (reason, got)),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn short(kind: MessageKind, body: &[u8], message: &str, field: &str, needed: u64, left: u64) {
-    let error = read(kind, body).expect_err("it is refused");
-    assert_eq!((error.message, error.field, error.kind), (message, field, DecodeErrorKind::Short { needed, left }));
-}
-
 /// A good body of every kind, as full as it may be.
-fn good() -> Vec<(MessageKind, &'static str, Vec<u8>)> {
+fn good() -> Vec<Good<MessageKind>> {
     let signal = TOKEN.to_vec();
     let leave = [&PROVIDER[..], &[1, 0, 0, 0, 2]].concat();
     let expulsion = [&[0, 1][..], &PROVIDER, &[0, 0, 0, 1], &[0, 0, 0, 3], b"now"].concat();
@@ -188,18 +167,9 @@ fn good() -> Vec<(MessageKind, &'static str, Vec<u8>)> {
 #[test]
 fn messages_that_are_cut_anywhere() {
     assert_eq!(good().len(), layout::KINDS.len());
-    for (kind, name, body) in good() {
-        assert!(read(kind, &body).is_ok(), "{kind:?}: {:?}", read(kind, &body));
-        for end in 0..body.len() {
-            let error = read(kind, &body[..end]).expect_err("it is cut");
-            // What would be room for a list is missed when its number is read.
-            let counted = matches!(error.kind, DecodeErrorKind::Invalid { reason: "more than there is room for", .. });
-            assert!(error.kind.name() == "short" || counted, "{kind:?} {end}: {error}");
-            assert_eq!(error.message, name);
-        }
-        let error = read(kind, &[&body[..], &[0]].concat()).unwrap_err();
-        assert_eq!((error.field, error.kind.name()), ("extension_type", "short"), "{kind:?}");
-    }
+    check_cut_anywhere(&good(), |error| {
+        matches!(error.kind, DecodeErrorKind::Invalid { reason: "more than there is room for", .. })
+    });
     short(MessageKind::GOODBYE, &TOKEN[..7], "Goodbye", "generation", 4, 3);
     short(MessageKind::ENTER, &[&[0; 32][..], &[0xff; 4]].concat(), "Enter", "credentials", u64::from(u32::MAX), 0);
 }
@@ -442,14 +412,7 @@ fn booleans_other_than_0_and_1() {
 
 #[test]
 fn texts_that_are_none() {
-    let cases: [(&[u8], &str, u64); 5] = [
-        (b"two\r\nlines", "a control character", 13),
-        (b"\x1b[31m", "a control character", 0x1b),
-        ("ok \u{85}".as_bytes(), "a control character", 0x85),
-        (b"caf\xe9", "no UTF-8", 0xe9),
-        (b"\xed\xa0\x80", "no UTF-8", 0xed),
-    ];
-    for (text, reason, got) in cases {
+    for (text, reason, got) in NO_TEXTS {
         let body = [&[0; 4][..], &[0, 2, 0, 11], &sized8(text)].concat();
         refused(MessageKind::DELAYED_ERROR, &body, "DelayedError", "text", reason, got);
         let body = [&NUMBER[..], &sized8(text)].concat();
@@ -461,33 +424,18 @@ fn texts_that_are_none() {
 
 #[test]
 fn extensions_that_must_be_understood_and_are_not() {
-    for ty in [0x8000_u16, 0xffff] {
-        let list = [&[0, 1, 0, 1, 9][..], &ty.to_be_bytes(), &[0, 0]].concat();
-        for (kind, name, body) in good() {
-            let reason = "an extension that must be understood";
-            refused(kind, &[&body[..], &list].concat(), name, "extensions", reason, ty.into());
-            // The one in front of it need not be, and is kept.
-            let kept = read(kind, &[&body[..], &list[..5]].concat()).unwrap();
-            if let Message::Goodbye(signal) = kept {
-                let list: Vec<_> = signal.extensions.iter().map(|extension| (extension.ty, extension.value)).collect();
-                assert_eq!(list, [(ExtensionType(1), &[9][..])]);
-            }
-        }
-    }
+    check_extensions(&good(), |message| match message {
+        Message::Goodbye(signal) => Some(&signal.extensions),
+        _ => None,
+    });
 }
 
 /// What is not known and need not be is kept, and written as it came; what must be known ends the link.
 #[test]
 fn kinds_that_are_not_known() {
-    for kind in [0, 0x0e, 0x3f, 0x40, 0x80, 0x8d, 0xbf, 0xc7, 0xcf, 0xff] {
-        let message = Message::from_frame(&frame(kind, 0xfe, b"of tomorrow")).unwrap();
-        assert_eq!(message, Message::Unknown { kind: MessageKind(kind), body: Bytes::from_static(b"of tomorrow") });
-        let error = Message::from_frame(&frame(kind, 1, b"of tomorrow")).unwrap_err();
-        assert_eq!((error.message, error.field, error.kind.name()), ("Header", "kind", "unsupported"));
-        assert_eq!(CloseReason::for_error(&error), CloseReason::UNKNOWN);
-    }
+    check_unknown(&[0, 0x0e, 0x3f, 0x40, 0x80, 0x8d, 0xbf, 0xc7, 0xcf, 0xff].map(MessageKind));
     // Known ones may be called critical, and may have flags of tomorrow.
-    assert!(Message::from_frame(&frame(MessageKind::GOODBYE.0, 0xff, &TOKEN)).is_ok());
+    assert!(Message::from_frame(&frame(MessageKind::GOODBYE, 0xff, &TOKEN)).is_ok());
 }
 
 /// Who sends what is in its number: a process below 0x40, a coordinator from 0x80 on, coordinators to each other between
@@ -501,10 +449,7 @@ fn frames_of_the_wrong_role_and_of_another_protocol() {
         let name = kind.name().unwrap();
         assert_eq!(process.contains(&name), kind.0 < 0x40, "{name}");
         assert_eq!(standby.contains(&name), (0xc0..=0xcf).contains(&kind.0), "{name}");
-        for protocol in [Protocol::LINK, Protocol::DEFERRAL, Protocol::SESSION, Protocol(200)] {
-            let error = Message::from_frame(&Frame { protocol, ..frame(kind.0, 0, &body) }).unwrap_err();
-            assert_eq!((error.message, error.field, error.kind.name()), ("Header", "protocol", "invalid"));
-        }
+        check_other_protocols(kind, &body);
     }
 }
 
@@ -545,8 +490,7 @@ fn secrets_are_not_shown() {
     ];
     for message in messages {
         let message = message.unwrap();
-        let shown = format!("{message:?}");
-        assert!(!shown.contains("secret") && !shown.contains("115, 101"), "{shown}");
+        let shown = shown_without_secret(&message);
         if let Message::Enter(enter) = message {
             assert!(enter.credentials == "secret" && shown.contains("incarnation"), "{shown}");
         }

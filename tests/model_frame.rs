@@ -18,22 +18,6 @@ use mutants::MUTANTS;
 use pair::{Pair, Setup, setups};
 use world::{PROPERTIES, Reached, World, name};
 
-#[test]
-fn two_ends_keep_every_property_whatever_happens() {
-    let mut models = Vec::new();
-    for setup in setups() {
-        let model = Pair::new(setup);
-        models.push((model.properties.clone(), model.reached.clone()));
-        model::explore(setup.name, model);
-    }
-    for &(property, text) in PROPERTIES {
-        assert!(models.iter().any(|seen| seen.0.has(property as u32)), "never put to the test: {text}");
-    }
-    for &what in Reached::ALL {
-        assert!(models.iter().any(|seen| seen.1.has(what as u32)), "never reached: {what:?}");
-    }
-}
-
 model::mutant_tests! {
     Pair,
     small: setups,
@@ -42,4 +26,5 @@ model::mutant_tests! {
     properties: PROPERTIES,
     name: name,
     mutants: MUTANTS,
+    reached: Reached::ALL,
 }

@@ -1,87 +1,35 @@
 //! Messages of the deferral protocol on any value that the API can build, and on any bytes (spec/deferral.md 8: D13).
 
-use bytes::{Bytes, BytesMut};
+mod native_roundtrip;
+
+use bytes::Bytes;
 use handover::deferral::message::{Alternate, Command, CommandName, Data, Defer, Message, Queued, Request, RequestKey};
 use handover::deferral::{DeferKind, MessageKind, RequestFlags, RequestId, ServerId, ServerUri, UriError};
-use handover::error::EncodeError;
-use handover::frame::{Extensions, Frame, FrameFlags, FrameStream, Native, Protocol, Text};
-use handover::limits::FrameLimits;
-use handover::testing::deferral::reference::{self, Reader};
-use handover::testing::deferral::{self as values, check_message, check_uri, run_messages, run_roundtrip, strategies};
+use handover::frame::{Extensions, Native, Text};
+use handover::testing::deferral::{
+    self as values, check_message, check_uri, reference, run_messages, run_roundtrip, strategies,
+};
 use handover::testing::frame::strategies::critical_extensions;
-use handover::testing::{Choices, Rng, check_chunking};
-use handover::wire::{Encode, Framer};
+use handover::testing::{Choices, Rng};
+use native_roundtrip::{LIMITS, is_carried, must_be_understood, often_accepted_and_often_not, refuses};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
 
-const LIMITS: FrameLimits = FrameLimits::DEFAULT;
 const KEY: RequestKey = RequestKey { id: RequestId([7; 16]), epoch: 2 };
 
-fn frame(kind: u8, flags: u8, body: impl Into<Bytes>) -> Frame {
-    Frame { protocol: Protocol::DEFERRAL, kind, flags: FrameFlags::from_bits_retain(flags), body: body.into() }
+native_roundtrip::message_tests! {
+    Message,
+    messages: run_messages,
+    roundtrip: run_roundtrip,
+    seed: 33,
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn d13_any_message(decisions in prop::collection::vec(any::<u8>(), 0..600)) {
-        run_roundtrip(&decisions);
-    }
-
-    #[test]
-    fn d13_messages_in_a_row_however_they_are_cut(messages in strategies::messages(), cuts in any::<[usize; 4]>()) {
-        let bytes: Vec<u8> = messages.iter().flat_map(|message| message.framed().to_vec().unwrap()).collect();
-        check_chunking(|| FrameStream::new(&LIMITS), &bytes, &cuts);
-        let mut framer = Framer::new(FrameStream::new(&LIMITS));
-        let mut again = Vec::new();
-        for piece in bytes.chunks(1 + cuts[0] % 100) {
-            framer.push(piece);
-            while let Some(frame) = framer.next_item().unwrap() {
-                again.push(Message::from_frame(&frame).unwrap());
-            }
-        }
-        prop_assert_eq!(again, messages);
-    }
-
-    #[test]
-    fn d13_messages_that_are_cut_anywhere(message in strategies::message()) {
-        let whole = message.to_frame().unwrap();
-        // A longer one is cut in some places by the oracle.
-        for end in 0..whole.body.len().min(700) {
-            check_message(&frame(whole.kind, 0, whole.body.slice(..end)));
-        }
-    }
-
-    #[test]
-    fn d13_odd_messages((kind, body) in strategies::odd_message(), flags in any::<u8>()) {
-        check_message(&frame(kind, flags, body));
-    }
-
-    #[test]
-    fn d13_any_bytes(kind in prop::sample::select(vec![1_u8, 2, 0x81, 0x83, 0x84, 0x85, 0x87]), body in any::<Vec<u8>>()) {
-        check_message(&frame(kind, 0, body));
-    }
-
-    /// A flag that is not known changes nothing; the flags are the frame's own.
-    #[test]
-    fn flags_of_the_frame_mean_nothing(message in strategies::message(), flags in any::<u8>()) {
-        let plain = message.to_frame().unwrap();
-        let flags = FrameFlags::from_bits_retain(flags);
-        let is_unknown = matches!(message, Message::Unknown { .. });
-        let again = Message::from_frame(&Frame { flags, ..plain });
-        prop_assert_eq!(again.is_err(), is_unknown && flags.contains(FrameFlags::CRITICAL));
-        again.iter().for_each(|again| assert_eq!(again, &message));
-    }
-
-    #[test]
     fn extensions_that_must_be_understood(request in strategies::request(), extensions in critical_extensions()) {
-        let critical = extensions.iter().any(|extension| extension.ty.0 >= 0x8000);
-        let message = Message::Request(Box::new(Request { extensions, ..request }));
-        let frame = message.to_frame().unwrap();
-        prop_assert_eq!(Message::from_frame(&frame).is_err(), critical);
-        let knowing = reference::message(frame.kind, 0, &frame.body, Reader::KnowsAll).unwrap();
-        prop_assert_eq!(knowing, reference::parts(&message));
+        let message = Message::Request(Box::new(Request { extensions: extensions.clone(), ..request }));
+        must_be_understood(&message, &extensions);
     }
 
     /// The wire has the canonical spelling and no other; whatever is read at all has one.
@@ -94,54 +42,11 @@ proptest! {
         prop_assert_eq!(is_canonical, reference::is_canonical_uri(text.as_bytes()), "{}", text);
         read.iter().for_each(check_uri);
     }
-
-    #[test]
-    fn messages_survive_serde(message in strategies::message()) {
-        let text = serde_json::to_string(&message).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
-    }
-
-    #[test]
-    fn the_oracle_on_any_bytes(decisions in prop::collection::vec(any::<u8>(), 0..700)) {
-        run_messages(&decisions);
-    }
-}
-
-/// The oracles of the fuzz targets on fixed random bytes, so that plain `cargo test` runs them.
-#[test]
-fn oracles_on_random_bytes() {
-    let mut rng = Rng::new(33);
-    for round in 0..1500 {
-        let length = [40, 200, 700][round % 3];
-        for form in 0..4 {
-            let mut bytes = rng.bytes(length);
-            bytes[0] = form;
-            run_messages(&bytes);
-            run_roundtrip(&bytes[1..]);
-        }
-    }
 }
 
 /// The properties above mean something only if much of what they try is accepted, and much is not.
 #[test]
 fn odd_layouts_are_often_accepted_and_often_not() {
-    let mut rng = Rng::new(6);
-    let (mut tried, mut errors): (BTreeMap<_, u32>, BTreeSet<_>) = Default::default();
-    let mut uris = [0; 2];
-    for _ in 0..6000 {
-        let bytes = rng.bytes(500);
-        let choices = &mut Choices::new(&bytes);
-        let (kind, body) = values::odd_message(choices);
-        let read = reference::message(kind, 0, &body, Reader::KnowsNone);
-        let name = MessageKind(kind).name().unwrap_or("Unknown");
-        *tried.entry((name, read.is_ok())).or_default() += 1;
-        errors.extend(read.err().map(|(field, why)| (name, field, why)));
-        uris[usize::from(reference::is_canonical_uri(&values::odd_uri(choices)))] += 1;
-    }
-    let names = ["REQUEST", "CANCEL", "QUEUED", "EXECUTING", "DATA", "END", "DEFER", "CANCELLED", "REFUSED"];
-    let often = |what, good| tried.get(&(what, good)).is_some_and(|&count| count >= 30);
-    let seldom: Vec<_> = names.iter().filter(|what| !often(what, true) || !often(what, false)).collect();
-    assert!(seldom.is_empty() && uris.iter().all(|count| *count > 1000), "{seldom:?}: {tried:?} {uris:?}");
     let expected = [
         ("REQUEST", "id", "short"),
         ("REQUEST", "deadline_ms", "short"),
@@ -172,22 +77,14 @@ fn odd_layouts_are_often_accepted_and_often_not() {
         ("DEFER", "extensions", "unsupported"),
         ("REFUSED", "text", "invalid"),
     ];
-    let missing: Vec<_> = expected.iter().filter(|error| !errors.contains(*error)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
-}
-
-/// A value that cannot be encoded leaves every destination as it was.
-#[track_caller]
-fn refuses(message: Message) -> String {
-    let mut room = [0xa5; 64];
-    let error = message.framed().encode(&mut room).expect_err("it cannot be encoded");
-    assert_eq!(room, [0xa5; 64]);
-    let mut behind = BytesMut::from(&b"before"[..]);
-    assert_eq!(message.framed().encode_to(&mut behind), Err(error));
-    assert_eq!(&behind[..], b"before");
-    assert_eq!((message.framed().to_vec(), message.to_frame()), (Err(error), Err(error)));
-    assert!(!matches!(error, EncodeError::ShortBuffer { .. }));
-    error.to_string()
+    often_accepted_and_often_not::<Message>(6000, 500, &expected);
+    let mut rng = Rng::new(6);
+    let mut uris = [0; 2];
+    for _ in 0..6000 {
+        let uri = values::odd_uri(&mut Choices::new(&rng.bytes(500)));
+        uris[usize::from(reference::is_canonical_uri(&uri))] += 1;
+    }
+    assert!(uris.iter().all(|count| *count > 1000), "{uris:?}");
 }
 
 fn request(change: impl FnOnce(&mut Request)) -> Message {
@@ -259,7 +156,7 @@ fn what_the_wire_cannot_carry_is_refused_and_nothing_is_written() {
         ),
     ];
     for (message, expected) in cases {
-        assert_eq!(refuses(message), expected);
+        assert_eq!(refuses(&message), expected);
     }
 }
 
@@ -288,14 +185,7 @@ fn the_largest_of_each() {
         }),
         Message::Data(Data { key: KEY, bytes: long(262_144 - 22), extensions: Extensions::NONE }),
     ];
-    for message in largest {
-        let bytes = message.framed().to_vec().unwrap();
-        let mut framer = Framer::new(FrameStream::new(&LIMITS));
-        framer.push(&bytes);
-        let frame = framer.next_item().unwrap().unwrap();
-        check_message(&frame);
-        assert_eq!(Message::from_frame(&frame), Ok(message));
-    }
+    largest.iter().for_each(is_carried);
     // More arguments than fit a frame here are counted all the same.
     let message = request(|request| request.command.arguments = vec![Bytes::new(); 65_535]);
     let frame = message.to_frame().unwrap();

@@ -1,9 +1,10 @@
 //! Messages of the group protocol on any value that the API can build, and on any bytes (spec/group.md 8: G-S13).
 
+mod native_roundtrip;
+
 use arbitrary::{Arbitrary, Unstructured};
-use bytes::{Bytes, BytesMut};
-use handover::error::EncodeError;
-use handover::frame::{Extensions, Frame, FrameFlags, FrameStream, Native, Protocol, Text};
+use bytes::Bytes;
+use handover::frame::{Extensions, Native, Text};
 use handover::group::message::{
     Announcement, Enter, Grant, Join, Message, Open, Phase, Propose, Reign, Report, Snapshot, Standing, Vote,
 };
@@ -12,21 +13,14 @@ use handover::group::{
     AttributeError, Attributes, BatchControl, Epoch, GroupId, GroupName, MergeControl, MessageKind, Phases, ProviderId,
     ProviderMessage, RequestId, Sequence, StateValue, Token, Vote as VoteValue,
 };
-use handover::limits::FrameLimits;
 use handover::testing::frame::strategies::critical_extensions;
-use handover::testing::group::reference::{self, Reader};
 use handover::testing::group::{self as values, check_message, layout, run_messages, run_roundtrip, strategies};
-use handover::testing::{Choices, Rng, check_chunking};
-use handover::wire::{Encode, Framer};
+use handover::testing::{Choices, Rng};
+use native_roundtrip::{LIMITS, is_carried, must_be_understood, often_accepted_and_often_not, refuses};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-const LIMITS: FrameLimits = FrameLimits::DEFAULT;
 const TOKEN: Token = Token { index: 3, generation: 1 };
-
-fn frame(kind: u8, flags: u8, body: impl Into<Bytes>) -> Frame {
-    Frame { protocol: Protocol::GROUP, kind, flags: FrameFlags::from_bits_retain(flags), body: body.into() }
-}
 
 /// What [`Attributes::matches`] compares, field by field: those that have no meaning are left out.
 fn meaning(attributes: &Attributes) -> String {
@@ -40,67 +34,20 @@ fn meaning(attributes: &Attributes) -> String {
     format!("{plain:?} {reflection:?}")
 }
 
+native_roundtrip::message_tests! {
+    Message,
+    messages: run_messages,
+    roundtrip: run_roundtrip,
+    seed: 34,
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn g_s13_any_message(decisions in prop::collection::vec(any::<u8>(), 0..600)) {
-        run_roundtrip(&decisions);
-    }
-
-    #[test]
-    fn g_s13_messages_in_a_row_however_they_are_cut(messages in strategies::messages(), cuts in any::<[usize; 4]>()) {
-        let bytes: Vec<u8> = messages.iter().flat_map(|message| message.framed().to_vec().unwrap()).collect();
-        check_chunking(|| FrameStream::new(&LIMITS), &bytes, &cuts);
-        let mut framer = Framer::new(FrameStream::new(&LIMITS));
-        let mut again = Vec::new();
-        for piece in bytes.chunks(1 + cuts[0] % 100) {
-            framer.push(piece);
-            while let Some(frame) = framer.next_item().unwrap() {
-                again.push(Message::from_frame(&frame).unwrap());
-            }
-        }
-        prop_assert_eq!(again, messages);
-    }
-
-    #[test]
-    fn g_s13_messages_that_are_cut_anywhere(message in strategies::message()) {
-        let whole = message.to_frame().unwrap();
-        // A longer one is cut in some places by the oracle.
-        for end in 0..whole.body.len().min(400) {
-            check_message(&frame(whole.kind, 0, whole.body.slice(..end)));
-        }
-    }
-
-    #[test]
-    fn g_s13_odd_messages((kind, body) in strategies::odd_message(), flags in any::<u8>()) {
-        check_message(&frame(kind, flags, body));
-    }
-
-    #[test]
-    fn g_s13_any_bytes(at in 0..layout::KINDS.len(), body in any::<Vec<u8>>()) {
-        check_message(&frame(layout::KINDS[at].0, 0, body));
-    }
-
-    /// A flag that is not known changes nothing; the flags are the frame's own.
-    #[test]
-    fn flags_of_the_frame_mean_nothing(message in strategies::message(), flags in any::<u8>()) {
-        let plain = message.to_frame().unwrap();
-        let flags = FrameFlags::from_bits_retain(flags);
-        let is_unknown = matches!(message, Message::Unknown { .. });
-        let again = Message::from_frame(&Frame { flags, ..plain });
-        prop_assert_eq!(again.is_err(), is_unknown && flags.contains(FrameFlags::CRITICAL));
-        again.iter().for_each(|again| assert_eq!(again, &message));
-    }
-
-    #[test]
     fn extensions_that_must_be_understood(report in strategies::report(), extensions in critical_extensions()) {
-        let critical = extensions.iter().any(|extension| extension.ty.0 >= 0x8000);
-        let message = Message::Report(Report { extensions, ..report });
-        let frame = message.to_frame().unwrap();
-        prop_assert_eq!(Message::from_frame(&frame).is_err(), critical);
-        let knowing = reference::message(frame.kind, 0, &frame.body, Reader::KnowsAll).unwrap();
-        prop_assert_eq!(knowing, reference::parts(&message));
+        let message = Message::Report(Report { extensions: extensions.clone(), ..report });
+        must_be_understood(&message, &extensions);
     }
 
     #[test]
@@ -142,56 +89,16 @@ proptest! {
     }
 
     #[test]
-    fn messages_survive_serde(message in strategies::message()) {
-        let text = serde_json::to_string(&message).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
-    }
-
-    #[test]
     fn messages_are_arbitrary(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let message = Message::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
         prop_assert_eq!(&message, &values::message(&mut Choices::new(&bytes)));
         check_message(&message.to_frame().unwrap());
-    }
-
-    #[test]
-    fn the_oracle_on_any_bytes(decisions in prop::collection::vec(any::<u8>(), 0..700)) {
-        run_messages(&decisions);
-    }
-}
-
-/// The oracles of the fuzz targets on fixed random bytes, so that plain `cargo test` runs them.
-#[test]
-fn oracles_on_random_bytes() {
-    let mut rng = Rng::new(34);
-    for round in 0..1500 {
-        let length = [40, 200, 700][round % 3];
-        for form in 0..4 {
-            let mut bytes = rng.bytes(length);
-            bytes[0] = form;
-            run_messages(&bytes);
-            run_roundtrip(&bytes[1..]);
-        }
     }
 }
 
 /// The properties above mean something only if much of what they try is accepted, and much is not.
 #[test]
 fn odd_layouts_are_often_accepted_and_often_not() {
-    let mut rng = Rng::new(6);
-    let (mut tried, mut errors): (BTreeMap<_, u32>, BTreeSet<_>) = Default::default();
-    for _ in 0..12_000 {
-        let bytes = rng.bytes(600);
-        let (kind, body) = values::odd_message(&mut Choices::new(&bytes));
-        let read = reference::message(kind, 0, &body, Reader::KnowsNone);
-        let name = MessageKind(kind).name().unwrap_or("Unknown");
-        *tried.entry((name, read.is_ok())).or_default() += 1;
-        errors.extend(read.err().map(|(field, why)| (name, field, why)));
-    }
-    let often = |what, good| tried.get(&(what, good)).is_some_and(|&count| count >= 30);
-    let names: Vec<_> = layout::KINDS.iter().map(|(kind, _)| MessageKind(*kind).name().expect("a name")).collect();
-    let seldom: Vec<_> = names.iter().filter(|what| !often(what, true) || !often(what, false)).collect();
-    assert!(seldom.is_empty(), "{seldom:?}: {tried:?}");
     let expected = [
         ("ENTER", "node", "short"),
         ("ENTER", "credentials", "short"),
@@ -236,8 +143,7 @@ fn odd_layouts_are_often_accepted_and_often_not() {
         ("REIGN", "extension_value", "short"),
         ("PROCLAIM", "lowest_node", "short"),
     ];
-    let missing: Vec<_> = expected.iter().filter(|error| !errors.contains(*error)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    often_accepted_and_often_not::<Message>(12_000, 600, &expected);
 }
 
 /// The table of layouts names every kind there is, and no other.
@@ -252,20 +158,6 @@ fn every_kind_is_laid_out() {
         .filter(|k| known.contains(k))
         .collect();
     assert_eq!(made, known);
-}
-
-/// A value that cannot be encoded leaves every destination as it was.
-#[track_caller]
-fn refuses(message: &Message) -> String {
-    let mut room = [0xa5; 64];
-    let error = message.framed().encode(&mut room).expect_err("it cannot be encoded");
-    assert_eq!(room, [0xa5; 64]);
-    let mut behind = BytesMut::from(&b"before"[..]);
-    assert_eq!(message.framed().encode_to(&mut behind), Err(error));
-    assert_eq!(&behind[..], b"before");
-    assert_eq!((message.framed().to_vec(), message.to_frame()), (Err(error), Err(error)));
-    assert!(!matches!(error, EncodeError::ShortBuffer { .. }));
-    error.to_string()
 }
 
 /// With the simplest of everything else.
@@ -363,14 +255,7 @@ fn the_largest_of_each() {
             extensions: Extensions::NONE,
         }),
     ];
-    for message in largest {
-        let bytes = message.framed().to_vec().unwrap();
-        let mut framer = Framer::new(FrameStream::new(&LIMITS));
-        framer.push(&bytes);
-        let frame = framer.next_item().unwrap().expect("it is within the limits");
-        check_message(&frame);
-        assert_eq!(Message::from_frame(&frame), Ok(message));
-    }
+    largest.iter().for_each(is_carried);
     // More providers than fit a frame here are counted all the same.
     let announcement = Announcement { providers: many(65_535), ..simplest(values::announcement) };
     let message = Message::Announcement(announcement);

@@ -1,9 +1,6 @@
 //! The native frame as spec/vectors/frame/ has it, written by hand from spec/frame.md: decoded, written back, cut in
 //! every way, and said by links.
 
-#[path = "../examples/inspect/input/mod.rs"]
-#[allow(dead_code, reason = "the inspector needs more of it")]
-mod input;
 mod native_vectors;
 
 use bytes::BytesMut;
@@ -16,11 +13,12 @@ use handover::machine::Machine;
 use handover::testing::check_chunking;
 use handover::time::Instant;
 use handover::wire::{Encode, Framer};
-use native_vectors::{ExtensionVector, LIMITS, RefusedVector, extensions, frame, read, unhex};
+use native_vectors::input::Conversation;
+use native_vectors::{
+    ExtensionVector, LIMITS, RefusedVector, blocks, check_files, extensions, frame, read, section, shown, unhex,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/vectors/frame");
 
@@ -153,12 +151,8 @@ fn every_chunking_gives_the_same() {
 /// The blocks of section 9 are these vectors.
 #[test]
 fn the_text_shows_the_same_bytes() {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/spec/frame.md")).unwrap();
-    let section = text.split("\n## ").find(|section| section.starts_with("9 Vectors")).expect("section 9");
-    let is_hex = |word: &&str| word.len().is_multiple_of(2) && word.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let shown = |line: &str| -> String { line.split_whitespace().take_while(is_hex).collect() };
-    let blocks: Vec<String> =
-        section.split("```").skip(1).step_by(2).map(|block| block.lines().map(shown).collect()).collect();
+    let section = section("frame.md", "9");
+    let blocks: Vec<String> = blocks(&section).into_iter().map(shown).collect();
     let (messages, refused) = (messages(), refused());
     let bytes = |name: &str| {
         let message = messages.iter().map(|message| (&message.name, &message.bytes));
@@ -195,12 +189,8 @@ struct Line {
 
 /// Each link: what the file says of both directions, and their bytes.
 fn links() -> BTreeMap<String, [(Line, Vec<u8>); 2]> {
-    let path = Path::new(VECTORS).join("links.jsonl");
-    let text = fs::read_to_string(&path).unwrap();
-    let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let streams = input::read(&path, &[]).unwrap().conversations;
-    assert_eq!(2 * streams.len(), lines.len());
-    let link = |stream: input::Conversation| {
+    let (lines, streams) = native_vectors::links::<Line>(VECTORS);
+    let link = |stream: Conversation| {
         let line = |dir: &str| lines.iter().find(|line| line.conn == stream.conn && line.dir == dir).unwrap().clone();
         (stream.conn.clone(), [(line("a2b"), stream.client.bytes), (line("b2a"), stream.server.bytes)])
     };
@@ -312,9 +302,6 @@ fn links_say_what_the_vectors_say() {
 
 #[test]
 fn every_file_is_read() {
-    let names = fs::read_dir(VECTORS).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| name != "README.md").collect();
-    names.sort();
-    assert_eq!(names, ["links.jsonl", "messages.json", "refused.json"]);
+    check_files(VECTORS);
     assert!(messages().len() >= 12 && refused().len() >= 35 && links().len() >= 10);
 }

@@ -1,29 +1,25 @@
 //! Messages of the group protocol as spec/vectors/group/ has them, written by hand from spec/group.md: decoded, written
 //! back, and cut in every way.
 
-#[path = "../examples/inspect/input/mod.rs"]
-#[allow(dead_code, reason = "the inspector needs more of it")]
-mod input;
 mod native_vectors;
+#[path = "native_vectors/protocol.rs"]
+mod protocol;
 
-use bytes::BytesMut;
-use handover::frame::{Capabilities, Close, Frame, FrameStream, Hello, Native, Offer, Protocol};
+use handover::frame::{Capabilities, Frame, Native, Offer, Protocol};
 use handover::group::message::Message;
 use handover::group::{
     Announcement, Attributes, BatchControl, DissolveReason, ErrorCode, LeaveReason, MessageKind, Phases, ProtocolKind,
     ProviderId, Subscription, Summary, Vote,
 };
-use handover::testing::check_chunking;
 use handover::testing::group::check_message;
 use handover::testing::group::layout::{self, Field, Record, WISHES};
 use handover::testing::group::reference::{self, Is, Part};
-use handover::wire::{Encode, Framer};
-use native_vectors::{ExtensionVector, LIMITS, RefusedVector, extensions, frame, read, unhex};
+use handover::wire::Encode;
+use native_vectors::{ExtensionVector, blocks, check_files, extensions, frame, read, section, unhex};
+use protocol::{check_every_chunking, check_links, check_refused, check_refused_block, directions, names, refused};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/vectors/group");
 
@@ -40,10 +36,6 @@ struct MessageVector {
 
 fn messages() -> Vec<MessageVector> {
     read(VECTORS, "messages.json")
-}
-
-fn refused() -> Vec<RefusedVector> {
-    read(VECTORS, "refused.json")
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -126,70 +118,43 @@ fn messages_are_read_and_written_as_the_spec_says() {
         check_message(&frame);
         kinds.insert((read.kind(), list.is_empty()));
     }
-    for kind in (0..=u8::MAX).filter(|kind| MessageKind(*kind).name().is_some()) {
+    for (kind, _) in names::<Message>() {
         assert!(kinds.contains(&(kind, true)) && kinds.contains(&(kind, false)), "{kind:#04x}, with and without");
     }
 }
 
 #[test]
 fn what_is_refused_is_refused_for_that_reason() {
-    for RefusedVector { name, bytes, field, kind } in refused() {
-        let frame = frame(&unhex(&bytes.concat()));
-        let error = Message::from_frame(&frame).expect_err(&name);
-        assert_eq!((error.field, error.kind.name()), (&*field, &*kind), "{name}: {error}");
-        check_message(&frame);
-    }
-}
-
-const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/group.md");
-
-/// A section of the text, by its number.
-fn section(number: &str) -> String {
-    let text = fs::read_to_string(TEXT).unwrap();
-    let begins = |part: &&str| part.trim_start_matches('#').trim_start().starts_with(&format!("{number} "));
-    text.split("\n##").find(begins).unwrap_or_else(|| panic!("section {number}")).to_owned()
+    check_refused::<Message>(VECTORS);
 }
 
 /// The blocks of section 9 are what they are said to be.
 #[test]
 fn the_text_shows_good_bytes() {
-    let section = section("9");
-    let is_hex = |word: &&str| word.len().is_multiple_of(2) && word.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let shown = |line: &str| -> String { line.split_whitespace().take_while(is_hex).collect() };
-    let frames = |block: &str| {
-        let mut framer = Framer::new(FrameStream::new(&LIMITS));
-        framer.push(&unhex(&block.lines().map(shown).collect::<String>()));
-        let frames: Vec<Frame> = std::iter::from_fn(|| framer.next_item().expect("well-formed")).collect();
-        assert_eq!(framer.buffered(), 0, "{block}");
-        frames
-    };
-    let read = |block: &str| -> Vec<Message> {
-        frames(block).iter().map(|frame| Message::from_frame(frame).expect("well-formed")).collect()
-    };
-    let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
-    let [join, phase, vote, refused] = &blocks[..] else { panic!("four blocks") };
-    let [Message::Join(join)] = &read(join)[..] else { panic!("a join") };
+    let section = section("group.md", "9");
+    let [join, phase, vote, refused] = blocks(&section)[..] else { panic!("four blocks") };
+    let [Message::Join(join)] = &protocol::messages(join)[..] else { panic!("a join") };
     let Attributes { client_version, name, phases, time_limit, .. } = &join.attributes;
     assert_eq!((*client_version, name.as_bytes(), *phases, *time_limit), (3, &b"web"[..], Phases::N, 30));
-    let [Message::Phase(phase)] = &read(phase)[..] else { panic!("a phase") };
+    let [Message::Phase(phase)] = &protocol::messages(phase)[..] else { panic!("a phase") };
     let proposer = Some(ProviderId { node: 1, instance: 0, incarnation: 1 });
     let proposed = (phase.open.time_limit, phase.open.default_vote, phase.open.proposal.proposer);
     assert_eq!(proposed, (30, Vote::APPROVE, proposer));
     assert_eq!(phase.open.proposal.state.as_ref().map(|state| &state.as_bytes()[..]), Some(&b"green"[..]));
-    let [Message::Vote(vote), Message::Rejected(ended)] = &read(vote)[..] else { panic!("a vote, and an end") };
+    let [Message::Vote(vote), Message::Rejected(ended)] = &protocol::messages(vote)[..] else {
+        panic!("a vote, and an end")
+    };
     assert_eq!((vote.ballot.vote, vote.ballot.default_vote), (Vote::REJECT, Some(Vote::APPROVE)));
     assert_eq!((ended.outcome.protocol, ended.outcome.digest), (vote.protocol, 0xc6d6_5cfd_4073_6f3a));
     assert!(ended.outcome.proposal == phase.open.proposal && ended.snapshot.is_none());
-    let errors: Vec<_> = frames(refused).iter().map(|frame| Message::from_frame(frame).unwrap_err().field).collect();
-    let said: Vec<&str> = refused.split_whitespace().filter_map(|word| word.strip_suffix(':')).collect();
-    assert_eq!(errors, said);
+    check_refused_block::<Message>(refused);
 }
 
 /// Every number that has a name in the code has it in the text, and the other way round.
 #[test]
 fn the_text_has_the_same_numbers() {
     let rows = |number: &str| -> BTreeSet<(u64, String)> {
-        let section = section(number);
+        let section = section("group.md", number);
         let cells = section.lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ").map(str::trim);
             let (number, name) = (cells.next()?, cells.next()?);
@@ -225,7 +190,7 @@ fn the_text_has_the_same_numbers() {
     let all = &mut BatchControl::all().iter_names().map(|(name, flag)| (name, flag.bits().into()));
     assert_eq!(rows("2.11"), flags(all));
     // These have no table.
-    let listed: String = section("2.8").split_whitespace().collect::<Vec<_>>().join(" ");
+    let listed: String = section("group.md", "2.8").split_whitespace().collect::<Vec<_>>().join(" ");
     for number in 1..=5 {
         let [phases, vote, dissolved] = [Phases(number).name(), Vote(number).name(), DissolveReason(number).name()]
             .map(|name| name.map(|name| format!("{number} {name},")));
@@ -237,83 +202,24 @@ fn the_text_has_the_same_numbers() {
     }
 }
 
-#[derive(Clone, Deserialize)]
-struct Line {
-    conn: String,
-    dir: String,
-    says: Vec<String>,
-}
-
-/// What the file says of each direction, and its bytes.
-fn directions() -> Vec<(Line, Vec<u8>)> {
-    let path = Path::new(VECTORS).join("links.jsonl");
-    let text = fs::read_to_string(&path).unwrap();
-    let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let streams = input::read(&path, &[]).unwrap().conversations;
-    assert_eq!(2 * streams.len(), lines.len());
-    let bytes = |line: &Line| {
-        let stream = streams.iter().find(|stream| stream.conn == line.conn).unwrap();
-        let direction = if line.dir == "c2s" { &stream.client } else { &stream.server };
-        direction.bytes.clone()
-    };
-    lines.iter().map(|line| (line.clone(), bytes(line))).collect()
-}
-
-/// What a frame is called, and its bytes written anew.
-fn reread(frame: &Frame) -> (String, Vec<u8>) {
-    if frame.protocol == Protocol::LINK {
-        return match frame.kind {
-            Hello::KIND => {
-                let hello = Hello::from_frame(frame).unwrap();
-                assert_eq!(hello.offers, [Offer::new(Protocol::GROUP, Capabilities::empty())]);
-                ("HELLO".into(), hello.framed().to_vec().unwrap())
-            }
-            _ => ("CLOSE".into(), Close::from_frame(frame).unwrap().framed().to_vec().unwrap()),
-        };
-    }
-    let message = Message::from_frame(frame).unwrap();
-    let kind = MessageKind(message.kind());
-    let name = kind.name().map_or_else(|| format!("{:#04x}", kind.0), str::to_owned);
-    (name, message.framed().to_vec().unwrap())
-}
-
 #[test]
 fn links_are_read_and_written_as_they_came() {
-    let mut said = BTreeSet::new();
-    for (line, bytes) in directions() {
-        let mut framer = Framer::new(FrameStream::new(&LIMITS));
-        let (mut says, mut back) = (Vec::new(), BytesMut::new());
-        for piece in bytes.chunks(7) {
-            framer.push(piece);
-            while let Some(frame) = framer.next_item().unwrap() {
-                let (name, bytes) = reread(&frame);
-                says.push(name);
-                back.extend_from_slice(&bytes);
-            }
-        }
-        assert_eq!((framer.buffered(), &says), (0, &line.says), "{}, {}", line.conn, line.dir);
-        assert_eq!(back, bytes, "{}, {}", line.conn, line.dir);
-        said.extend(says);
-    }
-    let every = (0..=u8::MAX).filter_map(|kind| MessageKind(kind).name());
-    let missing: Vec<_> = every.filter(|name| !said.contains(*name)).collect();
+    let offer = Offer::new(Protocol::GROUP, Capabilities::empty());
+    let said = check_links(VECTORS, offer, |message: &Message| {
+        let kind = MessageKind(message.kind());
+        kind.name().map_or_else(|| format!("{:#04x}", kind.0), str::to_owned)
+    });
+    let missing: Vec<_> = names::<Message>().filter(|(_, name)| !said.contains(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
 fn every_chunking_gives_the_same() {
-    for (_, bytes) in directions() {
-        for cut in 0..bytes.len() {
-            check_chunking(|| FrameStream::new(&LIMITS), &bytes, &[cut, cut + 1, cut + 9]);
-        }
-    }
+    check_every_chunking(VECTORS);
 }
 
 #[test]
 fn every_file_is_read() {
-    let names = fs::read_dir(VECTORS).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| name != "README.md").collect();
-    names.sort();
-    assert_eq!(names, ["links.jsonl", "messages.json", "refused.json"]);
-    assert!(messages().len() >= 80 && refused().len() >= 88 && directions().len() >= 22);
+    check_files(VECTORS);
+    assert!(messages().len() >= 80 && refused(VECTORS).len() >= 88 && directions(VECTORS).len() >= 22);
 }

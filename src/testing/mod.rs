@@ -14,6 +14,7 @@
 //! | [`frame_machines`] | operation lists and a reference model for a link over native frames |
 //! | [`group`] | any message of the group protocol, and in odd layouts; oracles of the codec |
 //! | [`group_machines`] | operation lists and reference models for the group protocol's machines, and processes with their coordinators |
+//! | [`native`] | oracles of the codecs of this crate's own protocols, for each that has generators and a second reading |
 //! | [`spice`] | any message, packet and link message of the SPICE room, in our layout and in odd ones |
 //! | [`spice_machines`] | operation lists and reference models for the machines of the SPICE room |
 //! | [`Reference`] | a second description of a machine, beside which operation lists run it |
@@ -50,6 +51,7 @@ pub mod frame_machines;
 pub mod group;
 pub mod group_machines;
 mod must;
+pub mod native;
 mod pipe;
 pub mod repmgr;
 pub mod repmgr_codec;

@@ -96,8 +96,36 @@ macro_rules! properties {
 pub(crate) use properties;
 
 /// The tests that every model has: no small setup refutes anything without a mutant, every run of it ends, and each
-/// mutant is caught under the name of its property, in the setup (one of `all`) that it names.
+/// mutant is caught under the name of its property, in the setup (one of `all`) that it names. With `reached`: each setup
+/// is explored, and marks in its model's fields `properties` and `reached` show that all of both comes up.
 macro_rules! mutant_tests {
+    ($model:ident, small: $small:expr, all: $all:expr, line: $line:expr, properties: $properties:expr, name: $name:expr, mutants: $mutants:expr, reached: $reached:expr $(,)?) => {
+        #[test]
+        fn the_machines_keep_every_property_whatever_happens() {
+            let mut models = Vec::new();
+            for setup in $all() {
+                let (name, model) = (setup.name, $model::new(setup));
+                models.push((model.properties.clone(), model.reached.clone()));
+                model::explore(name, model);
+            }
+            for &(property, text) in $properties {
+                assert!(models.iter().any(|seen| seen.0.has(property as u32)), "never put to the test: {text}");
+            }
+            for &what in $reached {
+                assert!(models.iter().any(|seen| seen.1.has(what as u32)), "never reached: {what:?}");
+            }
+        }
+
+        model::mutant_tests! {
+            $model,
+            small: $small,
+            all: $all,
+            line: $line,
+            properties: $properties,
+            name: $name,
+            mutants: $mutants,
+        }
+    };
     ($model:ident, small: $small:expr, all: $all:expr, line: $line:expr, properties: $properties:expr, name: $name:expr, mutants: $mutants:expr $(,)?) => {
         #[test]
         fn the_small_configurations_refute_nothing_without_a_mutant() {

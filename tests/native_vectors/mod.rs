@@ -3,9 +3,14 @@
 // Every test program compiles this module for itself, as a private one.
 #![allow(unreachable_pub)]
 
+#[path = "../../examples/inspect/input/mod.rs"]
+#[allow(dead_code, reason = "the inspector needs more of it")]
+pub(crate) mod input;
+
 use handover::frame::{Extension, ExtensionType, Extensions, Frame, FrameStream};
 use handover::limits::FrameLimits;
 use handover::wire::Framer;
+use input::Conversation;
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
@@ -54,4 +59,40 @@ pub fn frame(bytes: &[u8]) -> Frame {
 pub fn extensions(list: &[ExtensionVector]) -> Extensions {
     let values: Vec<_> = list.iter().map(|extension| (ExtensionType(extension.ty), unhex(&extension.value))).collect();
     Extensions::new(values.iter().map(|(ty, value)| Extension { ty: *ty, value })).expect("they are short")
+}
+
+/// A file's lines of links, each of which is said of one direction, and the links that they are.
+pub(crate) fn links<L: for<'a> Deserialize<'a>>(directory: &str) -> (Vec<L>, Vec<Conversation>) {
+    let path = Path::new(directory).join("links.jsonl");
+    let text = fs::read_to_string(&path).expect("it is there");
+    let lines: Vec<L> = text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    let streams = input::read(&path, &[]).expect("links").conversations;
+    assert_eq!(2 * streams.len(), lines.len());
+    (lines, streams)
+}
+
+/// The files are those that the tests read.
+pub fn check_files(directory: &str) {
+    let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name != "README.md").collect();
+    names.sort();
+    assert_eq!(names, ["links.jsonl", "messages.json", "refused.json"]);
+}
+
+/// A section of a text of spec/, by its number.
+pub fn section(text: &str, number: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("spec").join(text)).unwrap();
+    let begins = |part: &&str| part.trim_start_matches('#').trim_start().starts_with(&format!("{number} "));
+    text.split("\n##").find(begins).unwrap_or_else(|| panic!("section {number}")).to_owned()
+}
+
+/// The blocks of a section.
+pub fn blocks(section: &str) -> Vec<&str> {
+    section.split("```").skip(1).step_by(2).collect()
+}
+
+/// The hexadecimal digits that the lines of a block begin with.
+pub fn shown(block: &str) -> String {
+    let is_hex = |word: &&str| word.len().is_multiple_of(2) && word.bytes().all(|digit| digit.is_ascii_hexdigit());
+    block.lines().flat_map(|line| line.split_whitespace().take_while(is_hex)).collect()
 }

@@ -1,12 +1,11 @@
 //! Bytes that a peer could send and we would not.
 
 use super::values::{message, server_uri};
+use crate::deferral::message::Message;
 use crate::deferral::{DeferKind, MessageKind};
-use crate::frame::{Frame, FrameFlags, Native as _, Protocol};
-use crate::testing::Choices;
-use crate::testing::frame::{flags, frame};
+use crate::frame::Native as _;
 use crate::testing::tds5::damaged;
-use crate::wire::Encode as _;
+use crate::testing::{Choices, native};
 use std::format;
 use std::vec::Vec;
 
@@ -253,23 +252,5 @@ pub fn odd_message(choices: &mut Choices<'_>) -> (u8, Vec<u8>) {
 
 /// Frames in a row: messages of ours, odd ones, frames of anything else, and some with bytes changed.
 pub fn stream(choices: &mut Choices<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for _ in 0..=choices.below(5) {
-        let frame = match choices.below(4) {
-            0 => message(choices).to_frame().expect("the generator keeps to the rules"),
-            1 => frame(choices),
-            _ => {
-                let (kind, body) = odd_message(choices);
-                Frame { protocol: Protocol::DEFERRAL, kind, flags: odd_flags(choices), body: body.into() }
-            }
-        };
-        let encoded = frame.to_vec().expect("its body is short");
-        bytes.extend(if choices.one_in(8) { damaged(encoded, choices) } else { encoded });
-    }
-    bytes
-}
-
-/// Mostly none.
-fn odd_flags(choices: &mut Choices<'_>) -> FrameFlags {
-    if choices.one_in(4) { flags(choices) } else { FrameFlags::empty() }
+    native::stream::<Message>(choices)
 }

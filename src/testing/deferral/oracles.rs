@@ -1,66 +1,61 @@
-//! Oracles of the codec. Each takes bytes and panics with the name of the property (spec/deferral.md 8: D13) that does
-//! not hold: so proptest, libFuzzer and a seed in a file all run the same.
+//! The oracles of [`native`], for messages of this protocol: each panics with the name of the property (spec/deferral.md
+//! 8: D13) that does not hold.
 
-use super::reference::{self, Reader::KnowsNone};
-use crate::deferral::ServerUri;
+use super::reference::{self, Part, Reader, Refused};
 use crate::deferral::message::Message;
-use crate::error::DecodeError;
-use crate::frame::{Frame, FrameFlags, FrameStream, Native as _, Protocol};
-use crate::limits::FrameLimits;
-use crate::testing::frame::encodes;
-use crate::testing::{Choices, check_chunking};
-use crate::wire::Framer;
+use crate::deferral::{MessageKind, ServerUri};
+use crate::frame::Frame;
+use crate::testing::{Choices, native};
 use std::format;
 use std::vec::Vec;
 
-fn kind(error: DecodeError) -> reference::Refused {
-    (error.field, error.kind.name())
+impl native::Subject for Message {
+    const PROPERTY: &'static str = "D13";
+
+    type Part = Part;
+
+    fn kind_name(kind: u8) -> Option<&'static str> {
+        MessageKind(kind).name()
+    }
+
+    fn any(choices: &mut Choices<'_>) -> Self {
+        super::message(choices)
+    }
+
+    fn odd(choices: &mut Choices<'_>) -> (u8, Vec<u8>) {
+        super::odd_message(choices)
+    }
+
+    fn read(kind: u8, flags: u8, body: &[u8], reader: Reader) -> Result<Option<Vec<Part>>, Refused> {
+        reference::message(kind, flags, body, reader)
+    }
+
+    fn parts(&self) -> Option<Vec<Part>> {
+        reference::parts(self)
+    }
+
+    /// What is said of a URI is in its text.
+    fn check_read(&self) {
+        let uris: Vec<&ServerUri> = match self {
+            Self::Request(request) => request.referrer.iter().collect(),
+            Self::Defer(defer) => defer.alternates.iter().map(|alternate| &alternate.uri).collect(),
+            _ => Vec::new(),
+        };
+        uris.into_iter().for_each(check_uri);
+    }
 }
 
 /// One message, or one direction of a link, of anybody.
 ///
 /// The first byte chooses: a message's kind, flags and body; the same out of a generator; cuts and a stream; cuts and
-/// decisions of a generator of [`stream`](fn@super::stream)s. Every message is then cut in many
-/// places, and its URIs are read once more.
+/// decisions of a generator of [`stream`](fn@super::stream)s. Every message is then cut in many places,
+/// and its URIs are read once more.
 ///
 /// # Panics
 /// Something is not read as [`reference`](mod@reference) reads it, a way of cutting gives something else, or what was
 /// accepted is not written back byte for byte (D13).
 pub fn run_messages(bytes: &[u8]) {
-    let mut choices = Choices::new(bytes);
-    let form = choices.byte() % 4;
-    if form < 2 {
-        let (kind, flags) = (choices.byte(), FrameFlags::from_bits_retain(choices.byte()));
-        let (kind, body) = match form {
-            0 => (kind, rest(&mut choices)),
-            _ => super::odd_message(&mut choices),
-        };
-        let frame = Frame { protocol: Protocol::DEFERRAL, kind, flags, body: body.into() };
-        check_message(&frame);
-        cut(&frame);
-        return;
-    }
-    let cuts: Vec<usize> = (0..choices.below(8)).map(|_| usize::from(choices.u16())).collect();
-    let stream = if form == 2 { rest(&mut choices) } else { super::stream(&mut choices) };
-    check_chunking(|| FrameStream::new(&FrameLimits::DEFAULT), &stream, &cuts);
-    let mut framer = Framer::new(FrameStream::new(&FrameLimits::DEFAULT));
-    framer.push(&stream);
-    while let Ok(Some(frame)) = framer.next_item() {
-        check_message(&frame);
-    }
-}
-
-fn rest(choices: &mut Choices<'_>) -> Vec<u8> {
-    (0..choices.remaining()).map(|_| choices.byte()).collect()
-}
-
-/// Beginnings of a body, as if they were one: some sixty of them, and those that lack little.
-fn cut(frame: &Frame) {
-    let size = frame.body.len();
-    let step = 1 + size / 61;
-    for end in (0..size).filter(|end| end % step == 0 || end + 16 > size) {
-        check_message(&Frame { body: frame.body.slice(..end), ..frame.clone() });
-    }
+    native::run_messages::<Message>(bytes);
 }
 
 /// A frame as the codec reads it, beside [`reference`](mod@reference).
@@ -68,30 +63,7 @@ fn cut(frame: &Frame) {
 /// # Panics
 /// They differ, or what was accepted is not written back byte for byte (D13).
 pub fn check_message(frame: &Frame) {
-    let message = Message::from_frame(frame);
-    let _ = format!("{message:?}");
-    if frame.protocol != Protocol::DEFERRAL {
-        assert_eq!(message.map_err(kind), Err(("protocol", "invalid")), "D13: another protocol's");
-        return;
-    }
-    let expected = reference::message(frame.kind, frame.flags.bits(), &frame.body, KnowsNone);
-    let parts = message.as_ref().map(reference::parts).map_err(|error| kind(*error));
-    assert_eq!(parts, expected, "D13: {:02x} {:02x?} is read otherwise: {message:?}", frame.kind, &frame.body[..]);
-    if let Ok(message) = &message {
-        let back = Frame { flags: frame.flags, ..message.to_frame().expect("D13: it was read") };
-        assert_eq!((&back, &*back.body), (frame, &*frame.body), "D13: a message is written back");
-        uris(message);
-    }
-}
-
-/// What is said of a URI is in its text.
-fn uris(message: &Message) {
-    let uris: Vec<&ServerUri> = match message {
-        Message::Request(request) => request.referrer.iter().collect(),
-        Message::Defer(defer) => defer.alternates.iter().map(|alternate| &alternate.uri).collect(),
-        _ => Vec::new(),
-    };
-    uris.into_iter().for_each(check_uri);
+    native::check_message::<Message>(frame);
 }
 
 /// The parts of a URI make up its text, and its text is how it is read.
@@ -114,15 +86,5 @@ pub fn check_uri(uri: &ServerUri) {
 /// # Panics
 /// It is not the same, or a size is not what was said (D13).
 pub fn run_roundtrip(bytes: &[u8]) {
-    let message = super::message(&mut Choices::new(bytes));
-    let bytes = encodes(&message.framed());
-    let frame = message.to_frame().expect("it was encoded");
-    assert_eq!(encodes(&frame), bytes, "D13: framed, and as a frame");
-    assert_eq!((frame.body.len(), frame.flags), (message.body_len(), message.flags()), "D13: what it says of itself");
-    assert_eq!(Message::from_frame(&frame).as_ref(), Ok(&message), "D13: a message");
-    check_message(&frame);
-    cut(&frame);
-    let mut framer = Framer::new(FrameStream::new(&FrameLimits::DEFAULT));
-    framer.push(&bytes);
-    assert_eq!(framer.next_item(), Ok(Some(frame)), "D13: on a stream");
+    native::run_roundtrip::<Message>(bytes);
 }

@@ -2,9 +2,10 @@
 //! hold: so proptest, libFuzzer and a seed in a file all run the same.
 
 use super::reference::{self, Reader::KnowsNone};
-use crate::error::{DecodeError, EncodeError};
+use crate::error::EncodeError;
 use crate::frame::{Close, Frame, FrameStream, Header, Hello, Native, Protocol};
 use crate::limits::FrameLimits;
+use crate::testing::native::{refused, roundtrip, written_back};
 use crate::testing::{Choices, check_chunking};
 use crate::wire::{Encode, Framer};
 use bytes::BytesMut;
@@ -13,10 +14,6 @@ use std::vec::Vec;
 
 /// Limits that a fuzzer reaches.
 const SMALL: FrameLimits = FrameLimits { frame: 300, hello: 60, ..FrameLimits::DEFAULT };
-
-fn kind(error: DecodeError) -> reference::Refused {
-    (error.field, error.kind.name())
-}
 
 /// One direction of a link: any frames, any bytes.
 ///
@@ -70,7 +67,7 @@ fn read(limits: &FrameLimits, stream: &[u8]) -> (Vec<Frame>, Result<usize, refer
                     assert_eq!(pushed, Header::SIZE, "F3: {error} shows in the header");
                     framer.push(&[0; 64]);
                     assert_eq!((framer.next_item(), framer.buffered()), (Err(error), 0), "F2: an error stays");
-                    return (frames, Err(kind(error)));
+                    return (frames, Err(refused(error)));
                 }
             }
         }
@@ -87,29 +84,23 @@ fn read(limits: &FrameLimits, stream: &[u8]) -> (Vec<Frame>, Result<usize, refer
 /// # Panics
 /// They differ, or what was accepted is not written back byte for byte (F1).
 pub fn check_message(frame: &Frame) {
-    let hello = Hello::from_frame(frame).map_err(kind);
-    let close = Close::from_frame(frame).map_err(kind);
+    let hello = Hello::from_frame(frame).map_err(refused);
+    let close = Close::from_frame(frame).map_err(refused);
     let of_link = frame.protocol == Protocol::LINK;
     if !(of_link && frame.kind == Hello::KIND) {
         assert!(hello.is_err(), "F1: no hello: {frame:?}");
     } else {
         let expected = reference::hello(&frame.body, KnowsNone);
         assert_eq!(hello.as_ref().map(reference::hello_parts).map_err(|refused| *refused), expected, "F1: a hello");
-        hello.iter().for_each(|hello| written_back(hello, frame));
+        hello.iter().for_each(|hello| written_back("F1", hello, frame));
     }
     if !(of_link && frame.kind == Close::KIND) {
         assert!(close.is_err(), "F1: no close: {frame:?}");
     } else {
         let expected = reference::close(&frame.body, KnowsNone);
         assert_eq!(close.as_ref().map(reference::close_parts).map_err(|refused| *refused), expected, "F1: a close");
-        close.iter().for_each(|close| written_back(close, frame));
+        close.iter().for_each(|close| written_back("F1", close, frame));
     }
-}
-
-/// The flags are the frame's own (spec/frame.md 1.3).
-fn written_back(message: &impl Native, frame: &Frame) {
-    let back = Frame { flags: frame.flags, ..message.to_frame().expect("F1: it was read") };
-    assert_eq!((&back, &*back.body), (frame, &*frame.body), "F1: a message is written back");
 }
 
 /// A value through its bytes and back. The first byte chooses what it is.
@@ -136,11 +127,7 @@ pub fn run_roundtrip(bytes: &[u8]) {
 }
 
 fn message<M: Native + PartialEq + Debug>(message: &M) {
-    let bytes = encodes(&message.framed());
-    let frame = message.to_frame().expect("it was encoded");
-    assert_eq!(encodes(&frame), bytes, "F1: framed, and as a frame");
-    assert_eq!((frame.body.len(), frame.flags), (message.body_len(), message.flags()), "F1: what it says of itself");
-    assert_eq!(M::from_frame(&frame).as_ref(), Ok(message), "F1: a message");
+    let (bytes, frame) = roundtrip("F1", message);
     let (frames, left) = read(&FrameLimits { hello: u32::MAX, ..FrameLimits::DEFAULT }, &bytes);
     assert_eq!((frames, left), (Vec::from([frame]), Ok(0)), "F1: on a stream");
 }
