@@ -16,6 +16,10 @@ mod group;
 #[path = "../examples/inspect/input/mod.rs"]
 #[allow(dead_code, reason = "the inspector needs more of it")]
 mod input;
+#[path = "interop_tshark_native/messages.rs"]
+mod messages;
+#[allow(dead_code, reason = "the vectors' own tests need more of it")]
+mod native_vectors;
 #[path = "interop_tshark/pdml.rs"]
 #[allow(dead_code, reason = "the other test needs more of it")]
 mod pdml;
@@ -49,6 +53,14 @@ fn dissect_with(capture: &Capture, more: &[&str]) -> Vec<Node> {
 
 fn dissect(capture: &Capture) -> Vec<Node> {
     dissect_with(capture, &[])
+}
+
+/// What tshark complains of in each of the frames.
+fn complaints_of_each(frames: &[(bool, Frame)], rng: &mut Rng) -> Vec<Vec<String>> {
+    let packets = dissect(&talk(frames, rng));
+    let protos = dissected(&packets);
+    assert_eq!(protos.len(), frames.len(), "tshark sees as many frames");
+    protos.into_iter().map(|proto| complaints(std::slice::from_ref(proto))).collect()
 }
 
 /// Frames of either end, in segments that begin and end anywhere.
@@ -198,12 +210,8 @@ fn it_complains_of_what_we_refuse_and_of_nothing_else() {
             (true, Frame { protocol: Protocol::LINK, kind, flags: FrameFlags::empty(), body: body.into() })
         })
         .collect();
-    let packets = dissect(&talk(&frames, &mut rng));
-    let protos = dissected(&packets);
-    assert_eq!(protos.len(), frames.len());
     let mut counts = [0; 3];
-    for ((_, frame), proto) in frames.iter().zip(protos) {
-        let complaints = complaints(std::slice::from_ref(proto));
+    for ((_, frame), complaints) in frames.iter().zip(complaints_of_each(&frames, &mut rng)) {
         let ours = refused(frame);
         assert_eq!(complaints.is_empty(), ours.is_none(), "{ours:?} {complaints:?} {frame:?} {:02x?}", &frame.body[..]);
         let Some(error) = ours else {

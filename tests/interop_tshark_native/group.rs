@@ -1,17 +1,15 @@
 //! Messages of the group protocol.
 
-use crate::deferral::{frames_of, vectors};
-use crate::frames::{Fields, complaints, dissected, hex};
+use crate::frames::{Fields, hex};
+use crate::messages::Trial;
 use crate::pdml::Node;
-use crate::{compare, dissect, input, talk, tshark};
-use handover::frame::{Frame, FrameFlags, Native, Protocol};
+use crate::{messages, tshark};
+use handover::frame::Native;
 use handover::group::MessageKind;
 use handover::group::message::Message;
 use handover::testing::group as values;
 use handover::testing::group::reference::{Is, parts};
-use handover::testing::{Choices, Rng};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/spec/vectors/group");
 
@@ -125,15 +123,7 @@ fn vectors_are_shown_as_we_read_them() {
     if !tshark::available() {
         return;
     }
-    let mut frames: Vec<_> = vectors(VECTORS, "messages.json").into_iter().map(|(_, _, frame)| (true, frame)).collect();
-    for link in input::read(&Path::new(VECTORS).join("links.jsonl"), &[]).expect("it is there").conversations {
-        frames.extend(frames_of(&link.client.bytes).into_iter().map(|frame| (true, frame)));
-        frames.extend(frames_of(&link.server.bytes).into_iter().map(|frame| (false, frame)));
-    }
-    assert!(frames.len() >= 79 + 75, "{}", frames.len());
-    let packets = dissect(&talk(&frames, &mut Rng::new(3)));
-    assert_eq!(complaints(&packets), [""; 0]);
-    compare(&frames, &packets);
+    messages::vectors_are_shown(VECTORS, 79 + 75);
 }
 
 #[test]
@@ -141,16 +131,7 @@ fn vectors_that_are_refused_are_complained_of() {
     if !tshark::available() {
         return;
     }
-    let vectors = vectors(VECTORS, "refused.json");
-    let frames: Vec<_> = vectors.iter().map(|(_, _, frame)| (true, frame.clone())).collect();
-    let packets = dissect(&talk(&frames, &mut Rng::new(3)));
-    let protos = dissected(&packets);
-    assert!(frames.len() >= 85 && protos.len() == frames.len());
-    for ((name, fault, _), proto) in vectors.iter().zip(protos) {
-        let complaints = complaints(std::slice::from_ref(proto));
-        let expected = if *fault == Some(true) { "handover.unsupported" } else { "handover.malformed" };
-        assert!(complaints.first().is_some_and(|first| first.starts_with(expected)), "{name}: {complaints:?}");
-    }
+    messages::refused_vectors_are_complained_of(VECTORS, 85);
 }
 
 #[test]
@@ -159,20 +140,11 @@ fn messages_are_shown_as_we_read_them() {
         return;
     }
     let mut kinds = BTreeSet::new();
-    for seed in 0..3 {
-        let mut rng = Rng::new(seed);
-        let frames: Vec<_> = (0..240)
-            .map(|_| {
-                let bytes = rng.bytes(500);
-                let message = values::message(&mut Choices::new(&bytes));
-                kinds.insert(message.kind());
-                (rng.below(3) > 0, message.to_frame().expect("it can be said"))
-            })
-            .collect();
-        let packets = dissect(&talk(&frames, &mut rng));
-        assert_eq!(complaints(&packets), [""; 0]);
-        compare(&frames, &packets);
-    }
+    messages::any_are_shown(|choices| {
+        let message = values::message(choices);
+        kinds.insert(message.kind());
+        message
+    });
     assert!((0..=u8::MAX).filter(|kind| MessageKind(*kind).name().is_some()).all(|kind| kinds.contains(&kind)));
 }
 
@@ -181,31 +153,6 @@ fn it_complains_of_what_we_refuse_and_of_nothing_else() {
     if !tshark::available() {
         return;
     }
-    let mut rng = Rng::new(7);
-    let frames: Vec<(bool, Frame)> = (0..2000)
-        .map(|_| {
-            let bytes = rng.bytes(500);
-            let (kind, body) = values::odd_message(&mut Choices::new(&bytes));
-            let flags = FrameFlags::empty();
-            (true, Frame { protocol: Protocol::GROUP, kind, flags, body: body.into() })
-        })
-        .collect();
-    let packets = dissect(&talk(&frames, &mut rng));
-    let protos = dissected(&packets);
-    assert_eq!(protos.len(), frames.len());
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    for ((_, frame), proto) in frames.iter().zip(protos) {
-        let complaints = complaints(std::slice::from_ref(proto));
-        let ours = Message::from_frame(frame).err();
-        assert_eq!(
-            complaints.is_empty(),
-            ours.is_none(),
-            "{ours:?} {complaints:?} {:#x} {:02x?}",
-            frame.kind,
-            &frame.body[..]
-        );
-        *counts.entry(ours.map_or("fine", |error| error.kind.name())).or_default() += 1;
-    }
-    let often = ["fine", "short", "invalid", "unsupported"].map(|name| counts.get(name).copied().unwrap_or_default());
-    assert!(often.iter().all(|count| *count >= 50), "{counts:?}");
+    let trial = Trial { frames: 2000, bytes: 500, least: 50 };
+    messages::refused_are_complained_of::<Message>(&trial, values::odd_message);
 }

@@ -1,39 +1,12 @@
 //! The floor: a cursor over a slice, written for these two messages and nothing else.
 
+use super::native::{Cursor, Sink, share};
 use bytes::Bytes;
 
-struct Cursor<'a>(&'a [u8]);
+/// The number of the protocol.
+const DEFERRAL: u8 = 1;
 
 impl<'a> Cursor<'a> {
-    #[inline(always)]
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    #[inline(always)]
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_be_bytes)
-    }
-
-    #[inline(always)]
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    #[inline(always)]
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    #[inline(always)]
-    fn bytes(&mut self, size: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.0.split_at_checked(size)?;
-        self.0 = rest;
-        Some(head)
-    }
-
     #[inline(always)]
     fn text(&mut self, size: usize) -> Option<&'a str> {
         let text = std::str::from_utf8(self.bytes(size)?).ok()?;
@@ -109,11 +82,6 @@ pub(crate) fn keep_request(body: &Bytes) -> Option<Box<RequestKept>> {
     }))
 }
 
-#[inline(always)]
-fn share(body: &Bytes, part: &[u8]) -> Bytes {
-    if part.is_empty() { Bytes::new() } else { body.slice_ref(part) }
-}
-
 /// A DEFER as a cursor reads it; alternates are shown one by one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeferView<'a> {
@@ -178,45 +146,22 @@ pub(crate) fn keep_defer(body: &Bytes) -> Option<Box<DeferKept>> {
     }))
 }
 
-/// What has room for all that is written.
-struct Sink<'a>(&'a mut [u8]);
-
-impl Sink<'_> {
-    #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) {
-        let (head, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
-        head.copy_from_slice(bytes);
-        self.0 = rest;
-    }
-
-    #[inline(always)]
-    fn head(&mut self, body: usize, kind: u8) -> Option<()> {
-        self.put(&u32::try_from(body).ok()?.to_be_bytes());
-        self.put(&[1, 1, kind, 0]);
-        Some(())
-    }
-}
-
 /// One check of the size up front. Returns how many bytes were written, with the frame's header.
 #[inline]
 pub(crate) fn encode_request(request: &super::Request, room: &mut [u8]) -> Option<usize> {
     let arguments: usize = request.arguments.iter().map(|argument| 4 + argument.len()).sum();
     let texts = request.receipt.len() + request.credentials.len() + request.referrer.len() + request.command.len();
     let body = 18 + 6 + 1 + 2 + 2 + 2 + 2 + texts + arguments;
-    let mut sink = Sink(room.get_mut(..8 + body)?);
-    sink.head(body, 0x01)?;
+    let mut sink = Sink::frame(room, DEFERRAL, 0x01, body)?;
     sink.put(&request.id);
     sink.put(&request.epoch.to_be_bytes());
     sink.put(&request.flags.to_be_bytes());
     sink.put(&request.deadline_ms.to_be_bytes());
     sink.put(&[u8::try_from(request.receipt.len()).ok()?]);
     sink.put(&request.receipt);
-    sink.put(&u16::try_from(request.credentials.len()).ok()?.to_be_bytes());
-    sink.put(&request.credentials);
-    sink.put(&u16::try_from(request.referrer.len()).ok()?.to_be_bytes());
-    sink.put(request.referrer.as_bytes());
-    sink.put(&u16::try_from(request.command.len()).ok()?.to_be_bytes());
-    sink.put(request.command.as_bytes());
+    sink.sized(&request.credentials)?;
+    sink.sized(request.referrer.as_bytes())?;
+    sink.sized(request.command.as_bytes())?;
     sink.put(&u16::try_from(request.arguments.len()).ok()?.to_be_bytes());
     for argument in &request.arguments {
         sink.put(&u32::try_from(argument.len()).ok()?.to_be_bytes());
@@ -230,8 +175,7 @@ pub(crate) fn encode_request(request: &super::Request, room: &mut [u8]) -> Optio
 pub(crate) fn encode_defer(defer: &super::Defer, room: &mut [u8]) -> Option<usize> {
     let alternates: usize = defer.alternates.iter().map(|alternate| 19 + alternate.uri.len()).sum();
     let body = 18 + 1 + 16 + 1 + defer.reason.len() + 12 + 1 + defer.receipt.len() + 1 + alternates;
-    let mut sink = Sink(room.get_mut(..8 + body)?);
-    sink.head(body, 0x85)?;
+    let mut sink = Sink::frame(room, DEFERRAL, 0x85, body)?;
     sink.put(&defer.id);
     sink.put(&defer.epoch.to_be_bytes());
     sink.put(&[defer.kind]);
@@ -247,8 +191,7 @@ pub(crate) fn encode_defer(defer: &super::Defer, room: &mut [u8]) -> Option<usiz
     for alternate in &defer.alternates {
         sink.put(&[alternate.abilities]);
         sink.put(&alternate.server);
-        sink.put(&u16::try_from(alternate.uri.len()).ok()?.to_be_bytes());
-        sink.put(alternate.uri.as_bytes());
+        sink.sized(alternate.uri.as_bytes())?;
     }
     Some(8 + body)
 }

@@ -5,6 +5,8 @@
 //! but the one of the bench, no look at how a URI is spelled.
 
 pub(crate) mod hand;
+#[path = "../native.rs"]
+pub(crate) mod native;
 pub(crate) mod postcard;
 pub(crate) mod prost;
 #[path = "../raw.rs"]

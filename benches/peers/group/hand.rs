@@ -1,33 +1,13 @@
 //! The floor: a cursor over a slice, written for these two messages and nothing else.
 
 use super::Provider;
+use super::native::{Cursor, Sink, share};
 use bytes::Bytes;
 
-struct Cursor<'a>(&'a [u8]);
+/// The number of the protocol.
+const GROUP: u8 = 2;
 
 impl<'a> Cursor<'a> {
-    #[inline(always)]
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    #[inline(always)]
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_be_bytes)
-    }
-
-    #[inline(always)]
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    #[inline(always)]
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_be_bytes)
-    }
-
     #[inline(always)]
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
@@ -47,9 +27,7 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     fn sized(&mut self, least: u16, most: u16) -> Option<&'a [u8]> {
         let size = self.u16().filter(|size| (least..=most).contains(size))?;
-        let (head, rest) = self.0.split_at_checked(size.into())?;
-        self.0 = rest;
-        Some(head)
+        self.bytes(size.into())
     }
 
     /// The same, if there are any.
@@ -174,11 +152,6 @@ pub(crate) fn keep_phase(body: &Bytes) -> Option<PhaseKept> {
     })
 }
 
-#[inline(always)]
-fn share(body: &Bytes, part: &[u8]) -> Bytes {
-    if part.is_empty() { Bytes::new() } else { body.slice_ref(part) }
-}
-
 /// A VOTE as a cursor reads it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VoteView<'a> {
@@ -230,31 +203,12 @@ pub(crate) fn keep_vote(body: &Bytes) -> Option<VoteKept> {
     })
 }
 
-/// What has room for all that is written.
-struct Sink<'a>(&'a mut [u8]);
-
 impl Sink<'_> {
-    #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) {
-        let (head, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
-        head.copy_from_slice(bytes);
-        self.0 = rest;
-    }
-
-    #[inline(always)]
-    fn head(&mut self, body: usize, kind: u8) -> Option<()> {
-        self.put(&u32::try_from(body).ok()?.to_be_bytes());
-        self.put(&[1, 2, kind, 0]);
-        Some(())
-    }
-
     /// What is there, behind its size.
     #[inline(always)]
     fn some(&mut self, bytes: &[u8]) -> Option<()> {
         self.put(&[1]);
-        self.put(&u16::try_from(bytes.len()).ok()?.to_be_bytes());
-        self.put(bytes);
-        Some(())
+        self.sized(bytes)
     }
 }
 
@@ -262,8 +216,7 @@ impl Sink<'_> {
 #[inline]
 pub(crate) fn encode_phase(phase: &super::Phase, room: &mut [u8]) -> Option<usize> {
     let body = 24 + 18 + 15 + 4 + 1 + 3 + phase.state.len() + 1 + 3 + phase.message.len() + 1 + 1;
-    let mut sink = Sink(room.get_mut(..8 + body)?);
-    sink.head(body, 0x84)?;
+    let mut sink = Sink::frame(room, GROUP, 0x84, body)?;
     sink.put(&phase.token[0].to_be_bytes());
     sink.put(&phase.token[1].to_be_bytes());
     sink.put(&phase.group.to_be_bytes());
@@ -290,8 +243,7 @@ pub(crate) fn encode_phase(phase: &super::Phase, room: &mut [u8]) -> Option<usiz
 #[inline]
 pub(crate) fn encode_vote(vote: &super::Vote, room: &mut [u8]) -> Option<usize> {
     let body = 8 + 8 + 4 + 1 + 1 + 3 + vote.state.len() + 1;
-    let mut sink = Sink(room.get_mut(..8 + body)?);
-    sink.head(body, 0x06)?;
+    let mut sink = Sink::frame(room, GROUP, 0x06, body)?;
     sink.put(&vote.token[0].to_be_bytes());
     sink.put(&vote.token[1].to_be_bytes());
     sink.put(&vote.protocol.to_be_bytes());

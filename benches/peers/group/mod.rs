@@ -5,6 +5,8 @@
 //! in them, no part that these messages do not have.
 
 pub(crate) mod hand;
+#[path = "../native.rs"]
+pub(crate) mod native;
 pub(crate) mod postcard;
 pub(crate) mod prost;
 #[path = "../raw.rs"]
