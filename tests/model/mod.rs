@@ -174,7 +174,9 @@ pub trait Told:
 /// If that refutes a property: with what has led to it, step by step.
 pub fn explore(name: &str, model: impl Told + 'static) {
     let start = Instant::now();
-    let checker = model.checker().spawn_bfs().join();
+    // Which states there are does not depend on it.
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let checker = model.checker().threads(threads).spawn_bfs().join();
     let (states, steps, depth) = (checker.unique_state_count(), checker.state_count(), checker.max_depth());
     println!("{name}: {states} states, {steps} steps, depth {depth}, {:.1} s", start.elapsed().as_secs_f32());
     let told = checker.discoveries().into_iter().map(|(property, path)| {

@@ -143,7 +143,8 @@ impl Coordinator {
     }
 
     pub(super) fn node_failed(&mut self, node: u32) {
-        let links: Vec<LinkId> = self.starts.range((node, 0)..=(node, u64::MAX)).map(|(_, link)| *link).collect();
+        let starts = self.starts.range((node, 0)..=(node, u64::MAX));
+        let links: BTreeSet<LinkId> = starts.map(|(_, link)| *link).collect();
         for link in links {
             self.tell_dissolved(link, None, DissolveReason::FENCED);
             self.close_link(link);
