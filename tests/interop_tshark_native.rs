@@ -13,9 +13,6 @@ mod deferral;
 mod frames;
 #[path = "interop_tshark_native/group.rs"]
 mod group;
-#[path = "../examples/inspect/input/mod.rs"]
-#[allow(dead_code, reason = "the inspector needs more of it")]
-mod input;
 #[path = "interop_tshark_native/messages.rs"]
 mod messages;
 #[allow(dead_code, reason = "the vectors' own tests need more of it")]
