@@ -208,6 +208,9 @@ fn group_messages_survive_serde_and_rules_are_kept() {
     use handover::group::message::{Ballot, Message, Vote};
     use handover::group::replica::{Item, Memory};
     use handover::group::{CoordinatorId, Epoch, GroupName, ProtocolId, StateValue, Token, Vote as VoteValue};
+    use handover::limits::GroupLimits;
+    use handover::testing::Choices;
+    use handover::testing::group::group_record;
 
     let ballot = Ballot { vote: VoteValue::CONTINUE, default_vote: None, state: StateValue::new("x"), message: None };
     let token = Token { index: 3, generation: 9 };
@@ -215,8 +218,12 @@ fn group_messages_survive_serde_and_rules_are_kept() {
     let text = serde_json::to_string(&Message::Vote(vote.clone())).unwrap();
     assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), Message::Vote(vote));
     let promise = Item::Promise(Epoch(0).next(CoordinatorId(2)));
-    let text = serde_json::to_string(&(&promise, Memory::default())).unwrap();
-    assert_eq!(serde_json::from_str::<(Item, Memory)>(&text).unwrap(), (promise, Memory::default()));
+    let mut memory = Memory::default();
+    memory.add(&promise, &GroupLimits::DEFAULT);
+    let record = group_record(&mut Choices::new(&[7; 300]));
+    memory.records.insert(record.snapshot.group, record);
+    let text = serde_json::to_string(&(&promise, &memory)).unwrap();
+    assert_eq!(serde_json::from_str::<(Item, Memory)>(&text).unwrap(), (promise, memory));
     // What cannot be made cannot be read either.
     let long = serde_json::to_string(&vec![b'x'; 33]).unwrap();
     assert!(serde_json::from_str::<GroupName>(&long).is_err());

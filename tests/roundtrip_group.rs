@@ -143,7 +143,7 @@ fn odd_layouts_are_often_accepted_and_often_not() {
         ("REIGN", "extension_value", "short"),
         ("PROCLAIM", "lowest_node", "short"),
     ];
-    often_accepted_and_often_not::<Message>(12_000, 600, &expected);
+    often_accepted_and_often_not::<Message>(24_000, 600, &expected);
 }
 
 /// The table of layouts names every kind there is, and no other.

@@ -5,6 +5,7 @@
 //! | item | what it is for |
 //! |---|---|
 //! | [`Choices`] | decisions out of bytes: one source for proptest, for libFuzzer and for a fixed seed |
+//! | [`damaged`] | bytes with a few changes |
 //! | [`contract`] | the eight lines of the [`Machine`](crate::machine::Machine) contract as checks; joined with [`contract_tests!`](crate::contract_tests) |
 //! | [`check_chunking`] | the contract of [`StreamDecode`](crate::wire::StreamDecode): bytes cut at any point |
 //! | [`deferral`] | any message of the deferral protocol, and in odd layouts; oracles of the codec |
@@ -43,6 +44,7 @@
 mod choices;
 pub mod chunking;
 pub mod contract;
+mod damage;
 pub mod deferral;
 pub mod deferral_machines;
 pub mod deferral_text;
@@ -69,5 +71,6 @@ pub use choices::Choices;
 #[cfg(feature = "proptest")]
 pub use choices::strategy;
 pub use chunking::check_chunking;
+pub use damage::damaged;
 pub use rng::Rng;
 pub use trial::{Expected, Reference, When};

@@ -2,14 +2,16 @@
 //! events move.
 
 use handover::group::coordinator::{Config, Coordinator, Durability, Event as DomainEvent, Input, Output};
-use handover::group::message::{Ballot, Ended, Entry, GroupRecord, Message};
+use handover::group::message::{Ballot, Ended, Entry, Message};
 use handover::group::process::{self, Process};
 use handover::group::proposal::{Voting, Wish};
 use handover::group::provider::{Event as ProviderEvent, Input as ProviderInput};
+use handover::group::replica::{Item, Memory};
 use handover::group::{
-    Attributes, BatchControl, CoordinatorId, DomainId, Epoch, GroupId, GroupName, Phases, ProtocolId, ProtocolKind,
-    RequestId, StateValue, ViewId, Vote,
+    Attributes, BatchControl, CoordinatorId, DomainId, Epoch, GroupName, Phases, ProtocolId, ProtocolKind, RequestId,
+    StateValue, ViewId, Vote,
 };
+use handover::limits::GroupLimits;
 use handover::machine::{LinkId, Machine};
 use handover::testing::Rng;
 use handover::time::Instant;
@@ -98,7 +100,7 @@ pub struct World {
     coordinator: Option<Coordinator>,
     reign: u64,
     epoch: Epoch,
-    records: BTreeMap<GroupId, GroupRecord>,
+    memory: Memory,
     /// What everybody was told of each protocol.
     told: BTreeMap<ProtocolId, Told>,
     /// How proposals of state values have ended.
@@ -133,7 +135,7 @@ impl World {
             coordinator: Some(Coordinator::new(config(setup, epoch), Instant::ZERO)),
             reign: 1,
             epoch,
-            records: BTreeMap::new(),
+            memory: Memory::default(),
             told: BTreeMap::new(),
             ends: BTreeMap::new(),
             requests: 1,
@@ -274,13 +276,7 @@ impl World {
     }
 
     fn keep(&mut self, entry: Entry) {
-        let record = self.records.entry(entry.snapshot.group);
-        let record = record.or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
-        record.snapshot = entry.snapshot;
-        record.recent.push(entry.past);
-        if record.recent.len() > 8 {
-            record.recent.remove(0);
-        }
+        self.memory.add(&Item::Entry(Box::new(entry)), &GroupLimits::DEFAULT);
     }
 
     fn happens(&mut self, what: Happening) {
@@ -300,7 +296,7 @@ impl World {
             Happening::Dials(at) if self.parties[at].process.is_some() => self.dial(at),
             Happening::TakesOver => {
                 self.epoch = self.epoch.next(CoordinatorId(1));
-                let records = self.records.values().cloned().collect();
+                let records = self.memory.records.values().cloned().collect();
                 let (config, grace) = (config(self.setup, self.epoch), Duration::from_secs(2));
                 self.coordinator = Some(Coordinator::take_over(config, records, grace, self.now));
                 self.push(self.now.saturating_add(grace), Happening::Timeout);

@@ -8,8 +8,9 @@ use handover::error::Error;
 use handover::frame::Extensions;
 use handover::group::coordinator::{self, Coordinator, Input, Output, reign};
 use handover::group::message::{GroupRecord, Message, Proclaim, Redirect};
-use handover::group::replica::{self, Item, Replica};
+use handover::group::replica::{self, Replica};
 use handover::group::{CoordinatorId, DissolveReason, DomainId, Epoch};
+use handover::limits::GroupLimits;
 use handover::machine::{LinkId, Machine};
 use handover::time::Instant;
 use std::collections::BTreeMap;
@@ -82,32 +83,16 @@ impl Step<'_> {
     /// What a coordinator wanted to keep is where it outlives it.
     pub(crate) fn stores(&mut self, seat: usize) {
         let Some((number, item)) = self.w.seats[seat].storing.pop_front() else { return };
-        let restarts = self.talk.setup.budget.restarts > 0;
-        let (promised, records) = &mut self.w.seats[seat].stored;
-        match item {
-            _ if !restarts => {}
-            Item::Promise(epoch) => *promised = epoch,
-            Item::Entry(entry) => {
-                let group = entry.snapshot.group;
-                let at = records.iter().position(|record| record.snapshot.group == group);
-                let at = at.unwrap_or_else(|| {
-                    records.push(GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
-                    records.len() - 1
-                });
-                let known = records[at].recent.last().map(|past| past.ended.protocol);
-                if known.is_none_or(|known| known < entry.past.ended.protocol) {
-                    records[at].snapshot = entry.snapshot;
-                    records[at].recent.push(entry.past);
-                }
-            }
+        // Nobody comes back to know it.
+        if self.talk.setup.budget.restarts > 0 {
+            self.w.seats[seat].stored.add(&item, &GroupLimits::DEFAULT);
         }
         self.replica_is_given(seat, replica::Input::Stored(number));
     }
 
     /// A coordinator that was lost comes back, and knows what it had stored.
     pub(crate) fn restart(&mut self, seat: usize) {
-        let (promised, records) = self.w.seats[seat].stored.clone();
-        let mut memory = replica::Memory { promised, records };
+        let mut memory = self.w.seats[seat].stored.clone();
         if self.talk.setup.mutant == Mutant::ForgetsPromises {
             memory = replica::Memory::default();
         }

@@ -121,7 +121,7 @@ impl Talk {
             tries: 2,
             now: Instant::ZERO,
             storing: VecDeque::new(),
-            stored: (Epoch(0), Vec::new()),
+            stored: replica::Memory::default(),
             tallies: Vec::new(),
             goodbyes: BTreeSet::new(),
             downs: BTreeSet::new(),

@@ -3,9 +3,9 @@
 use super::model::{Shared, properties};
 use super::tally::Tally;
 use handover::group::coordinator::Coordinator;
-use handover::group::message::{GroupRecord, Message};
+use handover::group::message::Message;
 use handover::group::process::Process;
-use handover::group::replica::{Item, Replica};
+use handover::group::replica::{Item, Memory, Replica};
 use handover::group::{Epoch, GroupId, ProtocolId, ProviderId, Token};
 use handover::machine::{LinkId, Machine};
 use handover::time::Instant;
@@ -149,7 +149,7 @@ pub(crate) struct Seat {
     pub(crate) now: Instant,
     /// What it has not stored yet, and what it has.
     pub(crate) storing: VecDeque<(u64, Item)>,
-    pub(crate) stored: (Epoch, Vec<GroupRecord>),
+    pub(crate) stored: Memory,
     /// What is voted on in its groups, as it must be.
     pub(crate) tallies: Vec<Tally>,
     /// Who has said goodbye to it, and in which group.

@@ -10,7 +10,7 @@ use handover::tds5::token::{Done, EnvironmentChange, EnvironmentKind, Language, 
 use handover::tds5::{PacketStatus, PacketType};
 use handover::testing::tds5::{self as values, strategies};
 use handover::testing::tds5_codec::check_cut;
-use handover::testing::{Choices, check_chunking, strategy};
+use handover::testing::{Choices, check_chunking, damaged, strategy};
 use handover::wire::{ByteOrder, Encode, Framer, StreamDecode};
 use proptest::prelude::*;
 
@@ -110,7 +110,7 @@ proptest! {
         bytes in strategy(600, |choices: &mut Choices<'_>| {
             let mut bytes = values::conversation(choices).bytes();
             if choices.boolean() {
-                bytes = values::damaged(bytes, choices);
+                bytes = damaged(bytes, choices);
             }
             bytes.truncate(4000);
             bytes

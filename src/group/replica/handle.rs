@@ -31,7 +31,7 @@ impl Machine for Replica {
             Input::Closed(link) => self.links.retain(|_, other| other.link != link),
             Input::TakeOver => {
                 self.go(TableEvent::Asks);
-                let epoch = self.promised.next(self.config.id);
+                let epoch = self.memory.promised.next(self.config.id);
                 self.promise(epoch, Then::Ask(epoch));
                 self.links.values_mut().for_each(|other| other.granted = false);
                 self.asked = None;
@@ -103,7 +103,7 @@ impl Replica {
         }
         match self.state {
             State::Reigning => self.bring_up(link),
-            State::Asking if self.asked.is_some() => self.ask(link, self.promised),
+            State::Asking if self.asked.is_some() => self.ask(link, self.memory.promised),
             _ => {}
         }
     }
@@ -118,7 +118,7 @@ impl Replica {
             Message::Replicate(replicate) => {
                 let Replicate { epoch, entry, .. } = *replicate;
                 if self.follows(link, from, epoch) {
-                    self.keep(&entry);
+                    self.memory.keep(&entry, &self.config.limits);
                     let index = self.last.max(entry.index);
                     self.last = index;
                     self.store(Item::Entry(Box::new(entry)), Then::Confirm(epoch, index));
@@ -150,15 +150,15 @@ impl Replica {
 
     /// Whether what somebody says who reigns counts. Who reigns in an earlier epoch is told that it is over.
     fn follows(&mut self, link: LinkId, from: CoordinatorId, epoch: Epoch) -> bool {
-        if epoch < self.promised {
-            self.send(link, Message::Fenced(Fenced { epoch: self.promised, extensions: Extensions::NONE }));
+        if epoch < self.memory.promised {
+            self.send(link, Message::Fenced(Fenced { epoch: self.memory.promised, extensions: Extensions::NONE }));
             return false;
         }
-        if epoch.coordinator() != from || epoch == self.promised && self.state != State::Following {
+        if epoch.coordinator() != from || epoch == self.memory.promised && self.state != State::Following {
             self.event(Event::Ignored("a reign of somebody else"));
             return false;
         }
-        if epoch > self.promised {
+        if epoch > self.memory.promised {
             self.yield_to(epoch);
             self.promise(epoch, Then::Nothing);
         }
@@ -168,9 +168,9 @@ impl Replica {
 
     /// Somebody wants to reign.
     fn asked(&mut self, link: LinkId, from: CoordinatorId, epoch: Epoch) {
-        let again = epoch == self.promised && self.state == State::Following;
-        if epoch.coordinator() != from || epoch <= self.promised && !again {
-            let fenced = Fenced { epoch: self.promised, extensions: Extensions::NONE };
+        let again = epoch == self.memory.promised && self.state == State::Following;
+        if epoch.coordinator() != from || epoch <= self.memory.promised && !again {
+            let fenced = Fenced { epoch: self.memory.promised, extensions: Extensions::NONE };
             return self.send(link, Message::Fenced(fenced));
         }
         // Who was promised that nobody else reigns for a while is not let down.
@@ -194,7 +194,7 @@ impl Replica {
 
     /// A later epoch has come: whatever it was doing in an earlier one is over.
     pub(super) fn yield_to(&mut self, epoch: Epoch) {
-        if epoch <= self.promised {
+        if epoch <= self.memory.promised {
             return;
         }
         match self.state {
@@ -217,7 +217,7 @@ impl Replica {
     }
 
     fn fenced(&mut self, epoch: Epoch) {
-        if epoch <= self.promised {
+        if epoch <= self.memory.promised {
             return self.event(Event::Ignored("an old reign"));
         }
         self.yield_to(epoch);
@@ -225,7 +225,7 @@ impl Replica {
     }
 
     pub(super) fn promise(&mut self, epoch: Epoch, then: Then) {
-        self.promised = epoch;
+        self.memory.promised = epoch;
         (self.last, self.stored, self.kept) = (0, 0, 0);
         self.store(Item::Promise(epoch), then);
         self.promise = self.last_number;
@@ -241,16 +241,16 @@ impl Replica {
         while let Some((_, then)) = self.storing.front().copied().filter(|(first, _)| *first <= number) {
             self.storing.pop_front();
             match then {
-                Then::Ask(epoch) if self.state == State::Asking && epoch == self.promised => self.ask_all(),
-                Then::Grant(to, epoch) if epoch == self.promised => self.grant(to, epoch),
-                Then::Confirm(epoch, index) if epoch == self.promised => {
+                Then::Ask(epoch) if self.state == State::Asking && epoch == self.memory.promised => self.ask_all(),
+                Then::Grant(to, epoch) if epoch == self.memory.promised => self.grant(to, epoch),
+                Then::Confirm(epoch, index) if epoch == self.memory.promised => {
                     self.stored = self.stored.max(index);
                     let leader = self.links.get(&epoch.coordinator()).map(|other| other.link);
                     if let Some(link) = leader.filter(|_| index > 0) {
                         self.confirm(link, epoch, self.stored, 0);
                     }
                 }
-                Then::Count(epoch, index) if epoch == self.promised => {
+                Then::Count(epoch, index) if epoch == self.memory.promised => {
                     self.stored = self.stored.max(index);
                     self.count_copies();
                 }
@@ -266,7 +266,7 @@ impl Replica {
     /// Agrees, and says all that it knows.
     fn grant(&mut self, to: CoordinatorId, epoch: Epoch) {
         let Some(link) = self.links.get(&to).map(|other| other.link) else { return };
-        let mut records: Vec<_> = self.records.values().cloned().map(Some).collect();
+        let mut records: Vec<_> = self.memory.records.values().cloned().map(Some).collect();
         if records.is_empty() {
             records.push(None);
         }
@@ -284,12 +284,12 @@ impl Replica {
     }
 
     pub(super) fn say_reign(&mut self, link: LinkId, beat: u64) {
-        let (epoch, address) = (self.promised, self.config.address.clone());
+        let (epoch, address) = (self.memory.promised, self.config.address.clone());
         self.send(link, Message::Reign(Reign { epoch, beat, address, extensions: Extensions::NONE }));
     }
 
     pub(super) fn replicate(&mut self, link: LinkId, entry: Entry) {
-        let (epoch, extensions) = (self.promised, Extensions::NONE);
+        let (epoch, extensions) = (self.memory.promised, Extensions::NONE);
         self.send(link, Message::Replicate(Box::new(Replicate { epoch, entry, extensions })));
     }
 

@@ -12,8 +12,9 @@ pub use types::{Config, Event, Input, Item, Memory, Output};
 
 use super::coordinator::Durability;
 use super::message::{Entry, GroupRecord};
-use super::name::{CoordinatorId, Epoch, GroupId};
+use super::name::{CoordinatorId, Epoch};
 use crate::frame::Text;
+use crate::limits::GroupLimits;
 use crate::machine::{LinkId, Outbox};
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -38,8 +39,8 @@ pub struct Replica {
     state: State,
     now: Instant,
     links: BTreeMap<CoordinatorId, Other>,
-    /// The highest epoch that it has agreed to, its own or another's.
-    promised: Epoch,
+    /// What it knows, stored or about to be.
+    memory: Memory,
     /// The reign, or candidacy, that it has last heard of and agreed to, and when.
     heard: Option<(Epoch, Instant)>,
     /// Its promise: when it is stored.
@@ -49,7 +50,6 @@ pub struct Replica {
     /// When this candidacy fails.
     fails: Instant,
     leader: Option<(Epoch, Text)>,
-    records: BTreeMap<GroupId, GroupRecord>,
     /// The last outcome of this epoch that has come, and the last that is stored.
     last: u64,
     stored: u64,
@@ -93,7 +93,6 @@ impl Replica {
     /// One that has no links, and knows what it knew before.
     #[must_use]
     pub fn new(config: Config, memory: Memory, now: Instant) -> Self {
-        let records = memory.records.into_iter().map(|record| (record.snapshot.group, record)).collect();
         // It may have heard of a reign just before it stopped; of which, and when, is not stored.
         let heard = (memory.promised > Epoch(0)).then_some((Epoch(0), now));
         Self {
@@ -101,13 +100,12 @@ impl Replica {
             state: State::Following,
             now,
             links: BTreeMap::new(),
-            promised: memory.promised,
+            memory,
             heard,
             promise: 0,
             asked: None,
             fails: now,
             leader: None,
-            records,
             last: 0,
             stored: 0,
             kept: 0,
@@ -122,7 +120,7 @@ impl Replica {
     /// The highest epoch that it has agreed to.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
-        self.promised
+        self.memory.promised
     }
 
     /// Who reigns, as far as it knows: in which epoch, and where processes find it.
@@ -155,40 +153,26 @@ impl Replica {
             Durability::Quorum => usize::from(self.config.coordinators / 2).saturating_add(1),
         }
     }
+}
 
-    /// Adds an outcome to what is known.
-    fn keep(&mut self, entry: &Entry) {
-        let id = entry.snapshot.group;
-        let record = self
-            .records
-            .entry(id)
-            .or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
-        add(record, entry, self.config.limits.recent);
-        if self.records.len() > self.config.limits.groups {
+impl Memory {
+    /// Adds one thing that was [stored](Output::Store). All of them, in their order, are what a replica of these limits
+    /// begins with that comes back.
+    pub fn add(&mut self, item: &Item, limits: &GroupLimits) {
+        match item {
+            Item::Promise(epoch) => self.promised = self.promised.max(*epoch),
+            Item::Entry(entry) => self.keep(entry, limits),
+        }
+    }
+
+    fn keep(&mut self, entry: &Entry, limits: &GroupLimits) {
+        let nothing = || GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() };
+        add(self.records.entry(entry.snapshot.group).or_insert_with(nothing), entry, limits.recent);
+        if self.records.len() > limits.groups {
             // Groups that are no more are kept so that nobody brings them back, as long as there is room.
             let ended = self.records.iter().find(|(_, record)| record.snapshot.members.is_empty());
             if let Some(id) = ended.map(|(id, _)| *id) {
                 self.records.remove(&id);
-            }
-        }
-    }
-}
-
-impl Memory {
-    /// Adds one thing that was [stored](Output::Store). All of them, in their order, are what a replica begins with that
-    /// comes back.
-    pub fn add(&mut self, item: &Item) {
-        match item {
-            Item::Promise(epoch) => self.promised = self.promised.max(*epoch),
-            Item::Entry(entry) => {
-                let is_its = |record: &&mut GroupRecord| record.snapshot.group == entry.snapshot.group;
-                match self.records.iter_mut().find(is_its) {
-                    Some(record) => add(record, entry, crate::limits::GroupLimits::DEFAULT.recent),
-                    None => {
-                        let (snapshot, recent) = (entry.snapshot.clone(), Vec::from([entry.past.clone()]));
-                        self.records.push(GroupRecord { snapshot, recent });
-                    }
-                }
             }
         }
     }

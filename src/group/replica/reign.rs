@@ -17,31 +17,31 @@ impl Replica {
     /// Asks all that have not agreed, once it is free to agree itself. Who has promised another reign something does not
     /// answer before that is over, so it asks again and again.
     pub(super) fn ask_all(&mut self) {
-        if let Some(until) = self.owes_another(self.promised) {
+        if let Some(until) = self.owes_another(self.memory.promised) {
             self.deadline = Some(until.min(self.fails));
             return;
         }
         self.asked.get_or_insert(self.now);
         self.deadline = Some(self.now.saturating_add(self.config.heartbeat).min(self.fails));
         let links: Vec<LinkId> = self.links.values().filter(|other| !other.granted).map(|other| other.link).collect();
-        links.into_iter().for_each(|link| self.ask(link, self.promised));
+        links.into_iter().for_each(|link| self.ask(link, self.memory.promised));
         self.count_grants();
     }
 
     /// Somebody agrees.
     pub(super) fn granted(&mut self, from: CoordinatorId, grant: Grant) {
-        if self.state != State::Asking || grant.epoch != self.promised {
+        if self.state != State::Asking || grant.epoch != self.memory.promised {
             return self.event(Event::Ignored("an old answer"));
         }
         if let Some(record) = grant.record {
-            let known = self.records.get(&record.snapshot.group);
+            let known = self.memory.records.get(&record.snapshot.group);
             // The later reign knows better, though it may have come less far.
             if known.is_none_or(|known| known.snapshot.sequence < record.snapshot.sequence) {
                 // What it keeps from now on stands on this.
                 for entry in entries(&record) {
                     self.store(Item::Entry(Box::new(entry)), Then::Nothing);
                 }
-                self.records.insert(record.snapshot.group, record);
+                self.memory.records.insert(record.snapshot.group, record);
             }
         }
         if let Some(other) = self.links.get_mut(&from).filter(|_| grant.remaining == 0) {
@@ -56,12 +56,12 @@ impl Replica {
             return;
         }
         self.go(TableEvent::Elected);
-        self.leader = Some((self.promised, self.config.address.clone()));
+        self.leader = Some((self.memory.promised, self.config.address.clone()));
         // What is taken over holds in this reign, whatever others have from before it.
-        for record in self.records.values_mut() {
-            record.snapshot.sequence = record.snapshot.sequence.max(Sequence::before(self.promised));
+        for record in self.memory.records.values_mut() {
+            record.snapshot.sequence = record.snapshot.sequence.max(Sequence::before(self.memory.promised));
         }
-        let (epoch, records) = (self.promised, self.records.values().cloned().collect());
+        let (epoch, records) = (self.memory.promised, self.memory.records.values().cloned().collect());
         self.event(Event::Elected { epoch, records });
         self.beats.clear();
         let asked = self.asked.unwrap_or(self.now);
@@ -80,7 +80,7 @@ impl Replica {
     pub(super) fn bring_up(&mut self, link: LinkId) {
         let beat = self.beats.back().map_or(0, |(beat, _)| *beat);
         self.say_reign(link, beat);
-        let mut entries: Vec<Entry> = self.records.values().flat_map(entries).collect();
+        let mut entries: Vec<Entry> = self.memory.records.values().flat_map(entries).collect();
         // Only the last one says up to where it knows everything now.
         if let Some(last) = entries.last_mut() {
             last.index = self.last;
@@ -92,8 +92,8 @@ impl Replica {
 
     pub(super) fn append(&mut self, entry: &Entry) {
         self.last = entry.index;
-        self.keep(entry);
-        self.store(Item::Entry(Box::new(entry.clone())), Then::Count(self.promised, entry.index));
+        self.memory.keep(entry, &self.config.limits);
+        self.store(Item::Entry(Box::new(entry.clone())), Then::Count(self.memory.promised, entry.index));
         let links: Vec<LinkId> = self.links.values().map(|other| other.link).collect();
         for link in links {
             self.replicate(link, entry.clone());
@@ -101,7 +101,7 @@ impl Replica {
     }
 
     pub(super) fn replicated(&mut self, from: CoordinatorId, kept: &Replicated) {
-        if self.state != State::Reigning || kept.epoch != self.promised {
+        if self.state != State::Reigning || kept.epoch != self.memory.promised {
             return self.event(Event::Ignored("an old answer"));
         }
         let (last, sent) = (self.last, self.beats.iter().find(|(beat, _)| *beat == kept.beat).map(|(_, at)| *at));

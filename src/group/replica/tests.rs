@@ -6,7 +6,7 @@ use crate::frame::Extensions;
 use crate::group::attributes::Attributes;
 use crate::group::ids::{DissolveReason, ProtocolKind, Summary};
 use crate::group::message::{Entry, Message, Outcome, Past, Plain, Snapshot};
-use crate::group::name::{GroupName, ProtocolId, ProviderId, Sequence, StateValue, ViewId};
+use crate::group::name::{GroupId, GroupName, ProtocolId, ProviderId, Sequence, StateValue, ViewId};
 use crate::group::proposal::Proposal;
 use crate::machine::Machine;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -92,7 +92,7 @@ impl Domain {
                     if !self.stores {
                         continue;
                     }
-                    self.memory[at].add(&item);
+                    self.memory[at].add(&item, &GroupLimits::DEFAULT);
                     self.replicas[at].as_mut().unwrap().handle(now, Input::Stored(number)).unwrap();
                 }
                 Output::Event(event) => self.events[at].push(event),

@@ -4,10 +4,11 @@ use crate::frame::Text;
 use crate::group::coordinator::Durability;
 use crate::group::ids::DissolveReason;
 use crate::group::message::{Entry, GroupRecord, Message};
-use crate::group::name::{CoordinatorId, Epoch};
+use crate::group::name::{CoordinatorId, Epoch, GroupId};
 use crate::limits::GroupLimits;
 use crate::machine::LinkId;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -60,7 +61,7 @@ pub struct Memory {
     /// The highest epoch that it has agreed to.
     pub promised: Epoch,
     /// The groups.
-    pub records: Vec<GroupRecord>,
+    pub records: BTreeMap<GroupId, GroupRecord>,
 }
 
 /// What goes into a [`Replica`](super::Replica).

@@ -4,8 +4,7 @@ use super::values::{message, server_uri};
 use crate::deferral::message::Message;
 use crate::deferral::{DeferKind, MessageKind};
 use crate::frame::Native as _;
-use crate::testing::tds5::damaged;
-use crate::testing::{Choices, native};
+use crate::testing::{Choices, damaged, native};
 use std::format;
 use std::vec::Vec;
 

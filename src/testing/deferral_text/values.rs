@@ -1,8 +1,7 @@
 //! Values, and what stands for them on the wire.
 
 use crate::deferral::text::{Argument, Call, Context, Directive, Line, RcFile, Redirect, RedirectKind};
-use crate::testing::Choices;
-use crate::testing::tds5::damaged;
+use crate::testing::{Choices, damaged};
 use crate::wire::Encode as _;
 use bytes::Bytes;
 use std::format;

@@ -2,8 +2,7 @@
 
 use super::values::{close, frame, hello};
 use crate::frame::{Close, Frame, FrameFlags, Hello, Native as _, Protocol};
-use crate::testing::Choices;
-use crate::testing::tds5::damaged;
+use crate::testing::{Choices, damaged};
 use crate::wire::Encode as _;
 use std::vec::Vec;
 

@@ -4,8 +4,7 @@ use super::layout::{Field, KINDS, Record, WISHES};
 use super::messages::message;
 use crate::frame::Native as _;
 use crate::group::message::Message;
-use crate::testing::tds5::damaged;
-use crate::testing::{Choices, native};
+use crate::testing::{Choices, damaged, native};
 use std::vec::Vec;
 
 /// Fields that are laid out by hand, out of the table of layouts.

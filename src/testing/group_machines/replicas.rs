@@ -8,6 +8,7 @@ use crate::group::{
     Attributes, CoordinatorId, DissolveReason, Epoch, GroupId, ProtocolId, ProtocolKind, ProviderId, Sequence,
     StateValue, Summary, ViewId,
 };
+use crate::limits::GroupLimits;
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::testing::trial::on_trial;
@@ -279,7 +280,7 @@ impl Replicas {
 
     fn stored(&mut self, at: usize) {
         let Some((number, item)) = self.seats[at].storing.pop_front() else { return };
-        self.seats[at].memory.add(&item);
+        self.seats[at].memory.add(&item, &GroupLimits::DEFAULT);
         let promised = self.seats[at].memory.promised;
         assert!(promised >= self.seats[at].promised, "6.2: {at} promises less than before");
         self.seats[at].promised = promised;

@@ -189,7 +189,8 @@ impl Subject for ReplicaSubject {
         config.limits.outputs = 4000;
         let mut memory = Memory::default();
         if choices.boolean() {
-            memory.records.push(group::group_record(choices));
+            let record = group::group_record(choices);
+            memory.records.insert(record.snapshot.group, record);
         }
         Replica::new(config, memory, Instant::ZERO)
     }

@@ -9,7 +9,7 @@
 //! | [`host`], [`site_address`], [`site_parameters`], [`control`], [`version_range`] | their parts |
 //! | [`conversation`] | all that one end of a connection sends |
 //! | [`odd_block`], [`odd_app_message`] | segments laid out as a peer could, and we would not |
-//! | [`damaged`], [`damaged_message`] | bytes with a few changes |
+//! | [`damaged_message`] | one with a few changes to its bytes |
 //!
 //! The oracles are in [`repmgr_codec`](super::repmgr_codec). With the `proptest` feature each generator is a strategy
 //! in `strategies`; with the `arbitrary` feature the types themselves are `Arbitrary`.
@@ -35,5 +35,5 @@ pub use messages::{
     app_message, app_response, established, header, message, message_flags, permanent, replication, response_error,
     segments,
 };
-pub use odd::{damaged, damaged_message, odd_app_message, odd_block};
+pub use odd::{damaged_message, odd_app_message, odd_block};
 pub use own::{membership, own_message, site_request};

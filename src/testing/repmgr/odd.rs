@@ -3,7 +3,7 @@
 use super::messages::{message, message_flags};
 use crate::repmgr::Segments;
 use crate::repmgr::message::AppMessage;
-use crate::testing::Choices;
+use crate::testing::{Choices, damaged};
 use crate::wire::Encode as _;
 use bytes::Bytes;
 use std::vec::Vec;
@@ -56,36 +56,6 @@ pub fn odd_app_message(choices: &mut Choices<'_>) -> (AppMessage, u32, Vec<u8>) 
         body.extend(word.to_be_bytes());
     }
     (AppMessage { segments: Segments::from(segments), tag, limit, flags }, count, body)
-}
-
-/// Bytes with a few changes.
-pub fn damaged(mut bytes: Vec<u8>, choices: &mut Choices<'_>) -> Vec<u8> {
-    for _ in 0..=choices.below(3) {
-        match choices.below(6) {
-            0 => bytes.extend(choices.bytes(40)),
-            1 => bytes.truncate(choices.below(bytes.len() + 1)),
-            _ if bytes.is_empty() => {}
-            2 => {
-                let at = choices.below(bytes.len());
-                bytes[at] = choices.byte();
-            }
-            3 => {
-                // Where the sizes are.
-                let at = choices.below(bytes.len().min(24));
-                bytes[at] = *choices.pick(&[0, 0xff, 0x7f, 1, 8]);
-            }
-            4 => {
-                // Where the table is.
-                let at = bytes.len() - 1 - choices.below(bytes.len().min(48));
-                bytes[at] = *choices.pick(&[0, 0xff, 0x7f, 1, 8]);
-            }
-            _ => {
-                let at = choices.below(bytes.len());
-                bytes[at] ^= 1 << choices.below(8);
-            }
-        }
-    }
-    bytes
 }
 
 /// Any message, with a few changes to its bytes.

@@ -22,7 +22,7 @@ use crate::repmgr::message::{AppMessage, AppResponse, Message};
 use crate::repmgr::stream::{MessageStream, Side};
 use crate::repmgr::{SegmentTable, Segments, Version};
 use crate::testing::repmgr as any;
-use crate::testing::{Choices, check_chunking};
+use crate::testing::{Choices, check_chunking, damaged};
 use crate::wire::Encode as _;
 use bytes::Bytes;
 use feeds::{bounded, framed, reproduces};
@@ -156,7 +156,7 @@ pub fn run_segments(bytes: &[u8]) {
         2 => {
             let (expected, block) = any::odd_block(&mut choices);
             check_block(&block, &expected);
-            any::damaged(block, &mut choices)
+            damaged(block, &mut choices)
         }
         _ => {
             // Thousands are for `run_roundtrip`.

@@ -8,7 +8,7 @@ use crate::repmgr::message::{AppMessage, AppResponse, Message};
 use crate::repmgr::stream::{MessageStream, Side};
 use crate::repmgr::{Header, Segments, Version};
 use crate::testing::repmgr as any;
-use crate::testing::{Choices, check_chunking};
+use crate::testing::{Choices, check_chunking, damaged};
 use crate::wire::Encode as _;
 use bytes::Bytes;
 use std::vec::Vec;
@@ -34,7 +34,7 @@ pub fn run_roundtrip(bytes: &[u8]) {
         3 => segments(c),
         4 => odd_messages(c),
         5 => responses(c),
-        6 => damaged(c),
+        6 => with_changes(c),
         _ => handshakes(c),
     }
 }
@@ -107,9 +107,9 @@ fn responses(c: &mut Choices<'_>) {
 }
 
 /// P4: a good message with a few bits changed is refused, or is something that is written back.
-fn damaged(c: &mut Choices<'_>) {
+fn with_changes(c: &mut Choices<'_>) {
     let (cuts, conversation) = (cuts(c), any::conversation(c));
-    let stream = any::damaged(conversation.bytes(), c);
+    let stream = damaged(conversation.bytes(), c);
     let direction = match conversation.side {
         Some(side) => Direction::Of(side, VersionRange::ALL),
         None => Direction::Established(conversation.version),

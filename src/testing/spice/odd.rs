@@ -2,7 +2,7 @@
 
 use super::messages::{any_type, client_message, port, server_message};
 use crate::spice::{ChannelType, ClientMessage, ServerMessage};
-use crate::testing::Choices;
+use crate::testing::{Choices, damaged};
 use crate::wire::Encode as _;
 use bytes::Bytes;
 use std::vec::Vec;
@@ -30,26 +30,6 @@ pub fn odd_client_body(channel: ChannelType, choices: &mut Choices<'_>) -> (u16,
     let message = client_message(channel, choices);
     let body = message.to_vec().expect("the generator keeps to the rules");
     (message.wire_type(), damaged(body, choices))
-}
-
-/// One of our bodies with a few changes.
-fn damaged(mut body: Vec<u8>, choices: &mut Choices<'_>) -> Vec<u8> {
-    for _ in 0..=choices.below(3) {
-        match choices.below(4) {
-            0 => body.extend(choices.bytes(40)),
-            1 => body.truncate(choices.below(body.len() + 1)),
-            _ if body.is_empty() => {}
-            2 => {
-                let at = choices.below(body.len());
-                body[at] = choices.byte();
-            }
-            _ => {
-                let at = choices.below(body.len());
-                body[at] ^= 1 << choices.below(8);
-            }
-        }
-    }
-    body
 }
 
 /// The body of a destination (with a migration version if `seamless`) whose strings stand anywhere: in either

@@ -9,7 +9,7 @@
 //! | [`migration`], [`request`], [`address`], [`session_id`] | the messages of the exchange |
 //! | [`odd_migration`], [`address_text`] | the same as a peer could lay it out |
 //! | [`packet_header`], [`packets`], [`conversation`] | packets, and all that one end of a connection sends |
-//! | [`odd_token`], [`damaged`] | bytes that a peer could send and we would not |
+//! | [`odd_token`] | bytes that a peer could send and we would not |
 //!
 //! The oracles are in [`tds5_codec`](super::tds5_codec). With the `proptest` feature each generator is a strategy in
 //! `strategies`; with the `arbitrary` feature the types themselves are `Arbitrary`.
@@ -34,7 +34,7 @@ pub use format::{
 };
 pub use login::{capabilities, login, login_record, login_record_bytes, mask, session_id};
 pub use migration::{address, address_text, fail_reason, migration, odd_migration, options, request};
-pub use odd::{damaged, odd_token};
+pub use odd::odd_token;
 pub use token::{
     Tokens, byte_order, control, done, eed, environment_change, language, login_ack, message, message_id, notice,
     option_command, other, token, tokens,

@@ -2,7 +2,7 @@
 
 use super::format::{four, two};
 use super::token::token;
-use crate::testing::Choices;
+use crate::testing::{Choices, damaged};
 use crate::wire::{ByteOrder, Encode as _};
 use std::vec::Vec;
 
@@ -85,29 +85,4 @@ pub fn odd_token(order: ByteOrder, choices: &mut Choices<'_>) -> Vec<u8> {
             damaged(bytes, choices)
         }
     }
-}
-
-/// Bytes with a few changes.
-pub fn damaged(mut bytes: Vec<u8>, choices: &mut Choices<'_>) -> Vec<u8> {
-    for _ in 0..=choices.below(3) {
-        match choices.below(5) {
-            0 => bytes.extend(choices.bytes(40)),
-            1 => bytes.truncate(choices.below(bytes.len() + 1)),
-            _ if bytes.is_empty() => {}
-            2 => {
-                let at = choices.below(bytes.len());
-                bytes[at] = choices.byte();
-            }
-            3 => {
-                // Where the lengths are.
-                let at = choices.below(bytes.len().min(12));
-                bytes[at] = *choices.pick(&[0, 0xff, 0x7f, 1]);
-            }
-            _ => {
-                let at = choices.below(bytes.len());
-                bytes[at] ^= 1 << choices.below(8);
-            }
-        }
-    }
-    bytes
 }

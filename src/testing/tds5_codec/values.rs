@@ -9,7 +9,7 @@ use crate::tds5::packet::PacketHeader;
 use crate::tds5::stream::{MessageStream, Piece};
 use crate::tds5::token::{Column, Format, FormatKind, Token, Values, walk};
 use crate::testing::tds5 as any;
-use crate::testing::{Choices, check_chunking};
+use crate::testing::{Choices, check_chunking, damaged};
 use crate::wire::{ByteOrder, Encode as _, Payload, StreamDecode as _};
 use bytes::BytesMut;
 use std::collections::BTreeSet;
@@ -223,7 +223,7 @@ fn addresses(c: &mut Choices<'_>) {
     let text = any::address_text(&address, c);
     assert_eq!(Address::parse(text.as_bytes()).as_ref(), Some(&address), "M1: {text}");
     assert_eq!(Address::new(address.host(), address.port()), Some(address));
-    let bytes = any::damaged(text.into_bytes(), c);
+    let bytes = damaged(text.into_bytes(), c);
     if let Some(read) = Address::parse(&bytes) {
         let again = std::format!("{read}");
         assert_eq!(Address::parse(again.as_bytes()), Some(read), "M1: {again}");

@@ -7,14 +7,17 @@ use super::PartiesOp;
 use super::ledger::{Counts, Key, Ledger};
 use crate::error::Error;
 use crate::group::coordinator::{self, Coordinator, Durability, Event as DomainEvent};
-use crate::group::message::{Entry, GroupRecord, Message, Snapshot};
+use crate::group::message::{Entry, Message, Snapshot};
 use crate::group::process::{self, Event, Process};
 use crate::group::provider::{Event as ProviderEvent, Input as ProviderInput, State as ProviderState};
+use crate::group::replica::{Item, Memory};
 use crate::group::{Attributes, DomainId, Epoch, GroupId, ProviderId, RequestId, Subscription, Vote};
+use crate::limits::GroupLimits;
 use crate::machine::{LinkId, Machine};
 use crate::testing::Choices;
 use crate::time::Instant;
 use core::time::Duration;
+use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::string::String;
 use std::vec::Vec;
@@ -98,7 +101,7 @@ pub struct Parties {
     durability: Durability,
     reign: u64,
     /// What the other coordinators keep.
-    records: BTreeMap<GroupId, GroupRecord>,
+    memory: Memory,
     /// What is kept, and was not yet said to be.
     keeping: VecDeque<u64>,
     groups: Vec<Attributes>,
@@ -120,7 +123,7 @@ impl Parties {
             coordinator: None,
             durability,
             reign: 0,
-            records: BTreeMap::new(),
+            memory: Memory::default(),
             keeping: VecDeque::new(),
             groups,
             seats: (0..PROCESSES).map(|at| seat(at, 1)).collect(),

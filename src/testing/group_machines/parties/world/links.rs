@@ -108,15 +108,7 @@ impl Parties {
     /// Others keep it; that is said later.
     pub(super) fn persist(&mut self, entry: &Entry) {
         self.keeping.push_back(entry.index);
-        let record = self
-            .records
-            .entry(entry.snapshot.group)
-            .or_insert_with(|| GroupRecord { snapshot: entry.snapshot.clone(), recent: Vec::new() });
-        record.snapshot = entry.snapshot.clone();
-        record.recent.push(entry.past.clone());
-        if record.recent.len() > 8 {
-            record.recent.remove(0);
-        }
+        self.memory.add(&Item::Entry(Box::new(entry.clone())), &GroupLimits::DEFAULT);
     }
 
     /// One message on a link in one direction, or the end of it.
@@ -212,7 +204,7 @@ impl Parties {
             return;
         }
         self.reign += 1;
-        let records = if self.ledger.durable { self.records.values().cloned().collect() } else { Vec::new() };
+        let records = if self.ledger.durable { self.memory.records.values().cloned().collect() } else { Vec::new() };
         self.coordinator = Some(Coordinator::take_over(self.config(), records, GRACE, self.now));
         self.ledger.counts.taken_over += 1;
     }
