@@ -16,6 +16,7 @@
 //! | [`spice`] | SPICE client migration: codec, connections, `Source`, `Target`, `Client` |
 //! | [`tds5`] | Open Server connection migration on TDS 5.0: codec, connections, `Server`, `Target`, `Client` |
 //! | [`repmgr`] | Berkeley DB message channels on the Replication Manager's wire: codec, `Connection`, `Channel`, `Dispatcher` |
+//! | [`group`] | Group Services: joins and votes in phases; `Coordinator`, `Provider`, `Subscriber`, `Process`, `Replica` |
 //! | `testing` | (features `arbitrary`, `proptest`) values, strategies, the contract suite, the simulator |
 //!
 //! Every protocol's room is furnished alike: messages, then the connection (bytes to messages of one

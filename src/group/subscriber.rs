@@ -101,6 +101,24 @@ pub enum Departure {
 }
 
 /// A subscriber of a group, from its request on. The group does not know of it.
+///
+/// ```
+/// use handover::frame::Extensions;
+/// use handover::group::message::{Accepted, Message};
+/// use handover::group::subscriber::{Event, Input, Output, Subscriber};
+/// use handover::group::{GroupId, GroupName, RequestId, Subscription, Token};
+/// use handover::machine::Machine;
+/// use handover::time::Instant;
+///
+/// let (now, request, group) = (Instant::ZERO, RequestId(1), GroupName::new("fleet").unwrap());
+/// let mut subscriber = Subscriber::new(group, Subscription::MEMBERSHIP, request);
+/// assert!(matches!(subscriber.poll_output(), Some(Output::Send(Message::Subscribe(_)))));
+/// let (token, group) = (Token { index: 0, generation: 1 }, GroupId(1));
+/// let accepted = Accepted { request, token, group, extensions: Extensions::NONE };
+/// subscriber.handle(now, Input::Message(Message::Accepted(accepted)))?;
+/// assert_eq!(subscriber.poll_output(), Some(Output::Event(Event::Accepted(token))));
+/// # Ok::<(), handover::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "ha_gs_subscribe")]
 pub struct Subscriber {

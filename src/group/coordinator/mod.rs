@@ -36,6 +36,46 @@ use votes::Running;
 
 /// The coordinator of a domain: it knows every process and every group in it, and runs their protocols, one at a time in
 /// each group.
+///
+/// A request that is accepted is not carried out yet: first comes the group's protocol.
+///
+/// ```
+/// use handover::frame::Extensions;
+/// use handover::group::coordinator::{Config, Coordinator, Event, Input, Output};
+/// use handover::group::message::{Enter, Join, Message};
+/// use handover::group::{Attributes, DomainId, Epoch, GroupName, RequestId};
+/// use handover::machine::{LinkId, Machine};
+/// use handover::time::Instant;
+///
+/// let (now, link) = (Instant::ZERO, LinkId(1));
+/// let mut coordinator = Coordinator::new(Config::new(DomainId(7), Epoch(1 << 16)), now);
+/// let message = Message::Enter(Box::new(Enter {
+///     node: 1,
+///     incarnation: 1,
+///     epoch: Epoch(0),
+///     ping_interval_ms: 0,
+///     pong_limit_ms: 0,
+///     reports: 0,
+///     credentials: bytes::Bytes::from_static(b"a certificate"),
+///     extensions: Extensions::NONE,
+/// }));
+/// coordinator.handle(now, Input::Message { link, message })?;
+/// let Some(Output::Event(Event::Entering { credentials, .. })) = coordinator.poll_output() else { panic!() };
+/// coordinator.handle(now, Input::Admit { link, allowed: credentials.0 == "a certificate" })?;
+/// assert!(matches!(coordinator.poll_output(), Some(Output::Send { message: Message::Welcome(_), .. })));
+///
+/// let (request, attributes) = (RequestId(1), Attributes::new(GroupName::new("fleet").unwrap()));
+/// let message = Message::Join(Box::new(Join { request, instance: 0, attributes, extensions: Extensions::NONE }));
+/// coordinator.handle(now, Input::Message { link, message })?;
+/// let mut told = std::iter::from_fn(|| coordinator.poll_output()).filter_map(|output| match output {
+///     Output::Send { message, .. } => Some(message),
+///     _ => None,
+/// });
+/// assert!(matches!(told.next(), Some(Message::Accepted(_))));
+/// // Nobody else is there to vote.
+/// assert!(matches!(told.next(), Some(Message::Approved(_))));
+/// # Ok::<(), handover::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Coordinator {
     config: Config,

@@ -23,6 +23,32 @@ use alloc::vec::Vec;
 /// as it likes.
 ///
 /// They outlive the link: a coordinator that takes over is told what they know, and they go on.
+///
+/// ```
+/// use handover::frame::Extensions;
+/// use handover::group::message::{Message, Welcome};
+/// use handover::group::process::{Config, Event, Input, Output, Process};
+/// use handover::group::{DomainId, Epoch};
+/// use handover::machine::{LinkId, Machine};
+/// use handover::time::Instant;
+///
+/// let (now, link) = (Instant::ZERO, LinkId(1));
+/// let mut process = Process::new(Config::new(1, 1));
+/// process.handle(now, Input::Opened(link))?;
+/// assert!(matches!(process.poll_output(), Some(Output::Send { message: Message::Enter(_), .. })));
+/// let (domain, epoch) = (DomainId(7), Epoch(1 << 16));
+/// let message = Message::Welcome(Welcome { domain, epoch, extensions: Extensions::NONE });
+/// process.handle(now, Input::Message { link, message })?;
+/// assert_eq!(process.poll_output(), Some(Output::Event(Event::Entered { domain, epoch })));
+///
+/// // The coordinator has died: the next one is looked for.
+/// process.handle(now, Input::Closed(link))?;
+/// assert_eq!(process.poll_output(), Some(Output::Event(Event::Orphaned)));
+/// process.handle(now, Input::Opened(LinkId(2)))?;
+/// let Some(Output::Send { message: Message::Enter(enter), .. }) = process.poll_output() else { panic!() };
+/// assert_eq!(enter.epoch, epoch);
+/// # Ok::<(), handover::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "ha_gs_init")]
 pub struct Process {

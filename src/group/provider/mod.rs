@@ -22,6 +22,49 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// A provider of a group, from its request to its departure: what it is told, what it may say, and what it knows.
+///
+/// ```
+/// use handover::frame::Extensions;
+/// use handover::group::message::{Accepted, Ballot, Message, Open, Phase};
+/// use handover::group::proposal::Proposal;
+/// use handover::group::provider::{Config, Event, Input, Output, Provider};
+/// use handover::group::{
+///     Attributes, GroupId, GroupName, ProtocolId, ProtocolKind, ProviderId, RequestId, Sequence, Summary, Token, Vote,
+/// };
+/// use handover::machine::Machine;
+/// use handover::time::Instant;
+///
+/// let (now, extensions) = (Instant::ZERO, Extensions::NONE);
+/// let provider = ProviderId { node: 1, instance: 0, incarnation: 1 };
+/// let attributes = Attributes::new(GroupName::new("fleet").unwrap());
+/// let config = Config { attributes, provider, local_name: "here".into() };
+/// let mut provider = Provider::new(config, RequestId(1), now);
+/// assert!(matches!(provider.poll_output(), Some(Output::Send(Message::Join(_)))));
+/// let (token, group) = (Token { index: 0, generation: 1 }, GroupId(1));
+/// let accepted = Accepted { request: RequestId(1), token, group, extensions: extensions.clone() };
+/// provider.handle(now, Input::Message(Message::Accepted(accepted)))?;
+/// // Accepted is not joined.
+/// assert_eq!(provider.poll_output(), Some(Output::Event(Event::Accepted(token))));
+///
+/// let joining = vec![provider.id()];
+/// let open = Open {
+///     protocol: ProtocolId(1),
+///     kind: ProtocolKind::JOIN,
+///     phase: 1,
+///     time_limit: 0,
+///     default_vote: Vote::APPROVE,
+///     summary: Summary::empty(),
+///     proposal: Box::new(Proposal { joining, ..Proposal::default() }),
+///     vote: None,
+/// };
+/// let phase = Phase { token, group, sequence: Sequence(1), open, extensions };
+/// provider.handle(now, Input::Message(Message::Phase(phase)))?;
+/// let Some(Output::Event(Event::Phase(open))) = provider.poll_output() else { panic!() };
+/// let ballot = Ballot { vote: Vote::APPROVE, default_vote: None, state: None, message: None };
+/// provider.handle(now, Input::Vote { protocol: open.protocol, phase: open.phase, ballot })?;
+/// assert!(matches!(provider.poll_output(), Some(Output::Send(Message::Vote(_)))));
+/// # Ok::<(), handover::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "ha_gs_join")]
 pub struct Provider {

@@ -33,6 +33,31 @@ use alloc::vec::Vec;
 ///
 /// Whether who reigns is still there is the caller's to find out, and it may be wrong. Then the old reign is over as soon
 /// as it hears of the new one; with `Quorum` it was over before the new one began.
+///
+/// ```
+/// use handover::group::CoordinatorId;
+/// use handover::group::coordinator::Durability;
+/// use handover::group::message::Message;
+/// use handover::group::replica::{Config, Event, Input, Memory, Output, Replica, State};
+/// use handover::machine::{LinkId, Machine};
+/// use handover::time::Instant;
+///
+/// // One of two, which both keep every outcome.
+/// let (now, link) = (Instant::ZERO, LinkId(1));
+/// let mut config = Config::new(CoordinatorId(0), 2);
+/// config.durability = Durability::Quorum;
+/// let limits = config.limits.clone();
+/// let (mut replica, mut disk) = (Replica::new(config, Memory::default(), now), Memory::default());
+/// replica.handle(now, Input::Opened { link, coordinator: CoordinatorId(1) })?;
+/// replica.handle(now, Input::TakeOver)?;
+/// // First it promises itself what it asks of the other one.
+/// let Some(Output::Store { number, item }) = replica.poll_output() else { panic!() };
+/// disk.add(&item, &limits);
+/// replica.handle(now, Input::Stored(number))?;
+/// let Some(Output::Send { message: Message::Query(query), .. }) = replica.poll_output() else { panic!() };
+/// assert_eq!((query.epoch, replica.state()), (disk.promised, State::Asking));
+/// # Ok::<(), handover::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     config: Config,
