@@ -9,7 +9,7 @@ mod lists;
 use handover::testing::Choices;
 use handover::testing::group_machines::{
     CoordinatorSubject, Counts, Parties, PartiesOp, ProcessSubject, ProviderSubject, ReplicaSubject, SubscriberSubject,
-    run_coordinator, run_parties, run_replica,
+    run_coordinator, run_parties, run_replicas,
 };
 use lists::lists;
 use proptest::prelude::*;
@@ -33,7 +33,7 @@ proptest! {
 
 #[test]
 fn what_coordinators_keep_is_kept() {
-    lists(10_000).for_each(|bytes| run_replica(&bytes));
+    lists(10_000).for_each(|bytes| run_replicas(&bytes));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A process, a provider and a subscriber under the contract suite.
+//! A process, a provider or a subscriber under the contract suite.
 
 #![no_main]
 

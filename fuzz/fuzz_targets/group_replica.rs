@@ -1,4 +1,4 @@
-//! A coordinator among coordinators under the contract suite.
+//! Three coordinators over links that break, or one under the contract suite.
 
 #![no_main]
 

@@ -196,7 +196,8 @@ pub type Check<S> = fn(&Script<S>) -> Result<(), Broken>;
 /// The first line that is broken.
 pub fn check<S: Subject>(bytes: &[u8]) -> Result<(), Broken> {
     let checks: [Check<S>; 7] = [robustness, values, errors, timeouts, draining, clock, attempts];
-    checks.into_iter().try_for_each(|check| check_one(bytes, check))
+    let script = Script::new(bytes);
+    checks.into_iter().try_for_each(|check| script.check(check))
 }
 
 /// All checks on the script that `bytes` stand for: the whole of a fuzz target.

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`run_coordinator`] | one machine on a list of operations, beside a reference model |
 //! | [`run_process`] | these machines under the contract suite, whatever is said to them |
-//! | [`run_replica`] | three coordinators over links that break, with deaths; one under the contract suite |
+//! | [`run_replicas`] | three coordinators over links that break, with deaths |
+//! | [`run_replica`] | the same, or one under the contract suite |
 //! | [`run_parties`] | four processes and their coordinators over links that are delayed and cut, with deaths and take-overs |
 //!
 //! Each takes bytes, which are its decisions, and panics with a readable list of what was done. The operations are legal
@@ -38,20 +39,36 @@ pub fn run_coordinator(bytes: &[u8]) {
     trial::run::<CoordinatorSubject>(bytes);
 }
 
-/// A [`Process`](crate::group::process::Process), a [`Provider`](crate::group::provider::Provider) and a
-/// [`Subscriber`](crate::group::subscriber::Subscriber) on the inputs that `bytes` stand for, under every line of the
-/// contract. What they say to an honest coordinator is for [`run_parties`].
+/// A [`Process`](crate::group::process::Process), a [`Provider`](crate::group::provider::Provider) or a
+/// [`Subscriber`](crate::group::subscriber::Subscriber), as the first byte says, on the inputs that the others stand for,
+/// under every line of the contract. What they say to an honest coordinator is for [`run_parties`].
 ///
 /// # Panics
 /// A line is broken.
 pub fn run_process(bytes: &[u8]) {
-    contract::run::<ProcessSubject>(bytes);
-    contract::run::<ProviderSubject>(bytes);
-    contract::run::<SubscriberSubject>(bytes);
+    let Some((which, bytes)) = bytes.split_first() else { return };
+    match which % 3 {
+        0 => contract::run::<ProcessSubject>(bytes),
+        1 => contract::run::<ProviderSubject>(bytes),
+        _ => contract::run::<SubscriberSubject>(bytes),
+    }
+}
+
+/// As the first byte says: three coordinators on the operations that the others stand for ([`run_replicas`]), or one under
+/// every line of the contract, whatever is said to it.
+///
+/// # Panics
+/// They promise what is not so, or a line is broken.
+pub fn run_replica(bytes: &[u8]) {
+    let Some((which, bytes)) = bytes.split_first() else { return };
+    match which % 2 {
+        0 => run_replicas(bytes),
+        _ => contract::run::<ReplicaSubject>(bytes),
+    }
 }
 
 /// Three [`Replica`](crate::group::replica::Replica)s on the operations that `bytes` stand for, with links that break and
-/// deaths, and one under every line of the contract, whatever is said to it.
+/// deaths.
 ///
 /// Checked is, whatever goes wrong: nobody complains of another; no two reign in one epoch, and with a quorum no two at
 /// once; nobody promises anything before it is stored, or less than before; what is kept is known to whoever reigns later,
@@ -59,7 +76,6 @@ pub fn run_process(bytes: &[u8]) {
 ///
 /// # Panics
 /// It is not so.
-pub fn run_replica(bytes: &[u8]) {
+pub fn run_replicas(bytes: &[u8]) {
     replicas::run(bytes);
-    contract::run::<ReplicaSubject>(bytes);
 }
