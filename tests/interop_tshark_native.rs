@@ -13,10 +13,14 @@ mod deferral;
 mod frames;
 #[path = "interop_tshark_native/group.rs"]
 mod group;
+#[path = "../examples/inspect/input/mod.rs"]
+#[allow(dead_code, reason = "the inspector needs more of it")]
+mod input;
 #[path = "interop_tshark_native/messages.rs"]
 mod messages;
+#[path = "vectors/native/mod.rs"]
 #[allow(dead_code, reason = "the vectors' own tests need more of it")]
-mod native_vectors;
+mod native;
 #[path = "interop_tshark/pdml.rs"]
 #[allow(dead_code, reason = "the other test needs more of it")]
 mod pdml;

@@ -7,6 +7,7 @@
 //! | [`Choices`] | decisions out of bytes: one source for proptest, for libFuzzer and for a fixed seed |
 //! | [`damaged`] | bytes with a few changes |
 //! | [`contract`] | the eight lines of the [`Machine`](crate::machine::Machine) contract as checks; joined with [`contract_tests!`](crate::contract_tests) |
+//! | [`check_encoding`], [`check_unencodable`] | the contract of [`Encode`](crate::wire::Encode): sizes, short buffers, every way the same |
 //! | [`check_chunking`] | the contract of [`StreamDecode`](crate::wire::StreamDecode): bytes cut at any point |
 //! | [`deferral`] | any message of the deferral protocol, and in odd layouts; oracles of the codec |
 //! | [`deferral_text`] | any call and answer of the historical deferral protocol; oracles of its codec |
@@ -48,6 +49,7 @@ mod damage;
 pub mod deferral;
 pub mod deferral_machines;
 pub mod deferral_text;
+mod encoding;
 pub mod frame;
 pub mod frame_machines;
 pub mod group;
@@ -72,5 +74,6 @@ pub use choices::Choices;
 pub use choices::strategy;
 pub use chunking::check_chunking;
 pub use damage::damaged;
+pub use encoding::{check_encoding, check_unencodable};
 pub use rng::Rng;
 pub use trial::{Expected, Reference, When};

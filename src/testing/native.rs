@@ -8,8 +8,8 @@ use crate::error::DecodeError;
 use crate::frame::{Frame, FrameFlags, FrameStream, Native};
 use crate::limits::FrameLimits;
 use crate::testing::frame::reference::{Reader, Refused};
-use crate::testing::frame::{encodes, flags, frame};
-use crate::testing::{Choices, check_chunking, damaged};
+use crate::testing::frame::{flags, frame};
+use crate::testing::{Choices, check_chunking, check_encoding, damaged};
 use crate::wire::{Encode as _, Framer};
 use core::fmt::Debug;
 use std::format;
@@ -141,9 +141,9 @@ pub fn run_roundtrip<M: Subject>(bytes: &[u8]) {
 
 /// The bytes of a message and the frame that they are, once it has come out of that frame again.
 pub(super) fn roundtrip<M: Native + PartialEq + Debug>(property: &str, message: &M) -> (Vec<u8>, Frame) {
-    let bytes = encodes(&message.framed());
+    let bytes = check_encoding(&message.framed());
     let frame = message.to_frame().expect("it was encoded");
-    assert_eq!(encodes(&frame), bytes, "{property}: framed, and as a frame");
+    assert_eq!(check_encoding(&frame), bytes, "{property}: framed, and as a frame");
     let said = (message.body_len(), message.flags());
     assert_eq!((frame.body.len(), frame.flags), said, "{property}: what it says of itself");
     assert_eq!(M::from_frame(&frame).as_ref(), Ok(message), "{property}: a message");

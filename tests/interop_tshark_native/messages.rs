@@ -1,6 +1,7 @@
 //! What holds of the messages of each of our own protocols.
 
-use crate::native_vectors::{LIMITS, RefusedVector, frame, input, read, unhex};
+use crate::input;
+use crate::native::{LIMITS, RefusedVector, frame, read, unhex};
 use crate::{compare, complaints_of_each, dissect, frames, talk};
 use handover::frame::{Frame, FrameFlags, FrameStream, Native};
 use handover::testing::{Choices, Rng};

@@ -28,7 +28,6 @@ pub mod strategies;
 mod values;
 
 pub use odd::{odd_close, odd_hello, stream};
-pub(crate) use oracles::encodes;
 pub use oracles::{check_message, run_roundtrip, run_stream};
 pub use values::{
     capabilities, close, close_reason, critical_extensions, extensions, flags, frame, header, hello, identity, offers,

@@ -2,11 +2,10 @@
 //! hold: so proptest, libFuzzer and a seed in a file all run the same.
 
 use super::reference::{self, Reader::KnowsNone};
-use crate::error::EncodeError;
 use crate::frame::{Close, Frame, FrameStream, Header, Hello, Native, Protocol};
 use crate::limits::FrameLimits;
 use crate::testing::native::{refused, roundtrip, written_back};
-use crate::testing::{Choices, check_chunking};
+use crate::testing::{Choices, check_chunking, check_encoding};
 use crate::wire::{Encode, Framer};
 use bytes::BytesMut;
 use core::fmt::Debug;
@@ -112,13 +111,14 @@ pub fn run_roundtrip(bytes: &[u8]) {
     match choices.byte() % 4 {
         0 => {
             let frame = super::frame(&mut choices);
-            let bytes = encodes(&frame);
+            let bytes = check_encoding(&frame);
             let (frames, left) = read(&FrameLimits::DEFAULT, &bytes);
             assert_eq!((frames, left), (Vec::from([frame]), Ok(0)), "F1: a frame");
         }
         1 => {
             let header = super::header(&mut choices);
-            let (bytes, limits) = (encodes(&header), FrameLimits { frame: u32::MAX, hello: u32::MAX, outputs: 1 });
+            let (bytes, limits) =
+                (check_encoding(&header), FrameLimits { frame: u32::MAX, hello: u32::MAX, outputs: 1 });
             assert_eq!(Header::parse(&bytes, &limits), Ok(Some(header)), "F1: a header");
         }
         2 => message(&super::hello(&mut choices)),
@@ -130,22 +130,4 @@ fn message<M: Native + PartialEq + Debug>(message: &M) {
     let (bytes, frame) = roundtrip("F1", message);
     let (frames, left) = read(&FrameLimits { hello: u32::MAX, ..FrameLimits::DEFAULT }, &bytes);
     assert_eq!((frames, left), (Vec::from([frame]), Ok(0)), "F1: on a stream");
-}
-
-/// What every encodable value keeps to: the size is exact, a short buffer is refused and left alone, and all ways of
-/// encoding give the same bytes.
-pub(crate) fn encodes(value: &impl Encode) -> Vec<u8> {
-    let bytes = value.to_vec().expect("it can be encoded");
-    assert_eq!(bytes.len(), value.encoded_len(), "F1: the size");
-    let mut room = std::vec![0xa5; bytes.len() + 1];
-    assert_eq!(value.encode(&mut room), Ok(bytes.len()), "F1: into a slice");
-    assert_eq!((&room[..bytes.len()], room[bytes.len()]), (&bytes[..], 0xa5), "F1: into a slice");
-    let (needed, got) = (bytes.len(), bytes.len() - 1);
-    room.fill(0xa5);
-    assert_eq!(value.encode(&mut room[..got]), Err(EncodeError::ShortBuffer { needed, got }), "F1: a short slice");
-    assert!(room.iter().all(|byte| *byte == 0xa5), "F1: nothing is written on error");
-    let mut behind = BytesMut::from(&b"before"[..]);
-    value.encode_to(&mut behind).expect("it can be encoded");
-    assert_eq!((&behind[..6], &behind[6..]), (&b"before"[..], &bytes[..]), "F1: behind a buffer");
-    bytes
 }
