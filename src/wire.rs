@@ -10,7 +10,7 @@ mod write;
 pub(crate) use codes::codes;
 pub(crate) use fields::{bytes, fixed, parse, short_field};
 pub use write::{Encode, Writer};
-pub(crate) use write::{encode, fits_u32, length_u32, put, refused};
+pub(crate) use write::{encode, fits_u32, length_u32, put, refused, together};
 
 use crate::error::DecodeError;
 use bytes::{Bytes, BytesMut};

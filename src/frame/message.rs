@@ -2,7 +2,7 @@
 
 use super::header::{Frame, FrameFlags, Header, Protocol};
 use crate::error::{DecodeError, EncodeError};
-use crate::wire::{Encode, Writer, fits_u32, length_u32, refused};
+use crate::wire::{Encode, Writer, fits_u32, length_u32, refused, together};
 use alloc::vec;
 use bytes::Bytes;
 
@@ -88,7 +88,7 @@ pub(crate) fn write_frame(
     body: usize,
     write_body: impl FnOnce(&mut Writer<'_>),
 ) -> Option<usize> {
-    let (length, needed) = (u32::try_from(body).ok()?, Header::SIZE.saturating_add(body));
+    let (length, needed) = (u32::try_from(body).ok()?, together(Header::SIZE, body));
     Writer::fill(dst.get_mut(..needed)?, |writer| {
         Header { length, protocol, kind, flags }.write(writer);
         write_body(writer);
@@ -111,7 +111,7 @@ pub struct Framed<'a, M>(&'a M);
 impl<M: Native> Encode for Framed<'_, M> {
     #[inline]
     fn encoded_len(&self) -> usize {
-        Header::SIZE.saturating_add(self.0.body_len())
+        together(Header::SIZE, self.0.body_len())
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! Text for people (spec/frame.md 1.5).
 
 use crate::error::DecodeError;
-use crate::wire::{Writer, bytes, put};
+use crate::wire::{Writer, bytes, put, together};
 use alloc::string::String;
 use core::fmt;
 
@@ -73,7 +73,7 @@ impl Text {
     }
 
     pub(crate) fn encoded_len(&self) -> usize {
-        self.0.len().saturating_add(1)
+        together(self.0.len(), 1)
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) {

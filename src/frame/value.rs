@@ -4,7 +4,7 @@ use super::body::Body;
 use super::extension::Extensions;
 use super::text::Text;
 use crate::error::{DecodeError, EncodeError, to_u64};
-use crate::wire::{ByteOrder::Big, Writer, fits_u32, length_u32, put};
+use crate::wire::{ByteOrder::Big, Writer, fits_u32, length_u32, put, together};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -27,7 +27,8 @@ pub(crate) trait Value: Sized {
         Ok(())
     }
 
-    fn write(&self, writer: &mut Writer<'_>);
+    /// Hands the writer on: see [`Writer::pass`].
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w>;
 }
 
 macro_rules! integers {
@@ -47,8 +48,9 @@ macro_rules! integers {
             }
 
             #[inline]
-            fn write(&self, writer: &mut Writer<'_>) {
+            fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
                 writer.put(&self.to_be_bytes());
+                writer
             }
         }
     )+};
@@ -75,8 +77,9 @@ impl Value for bool {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
         writer.put(&[u8::from(*self)]);
+        writer
     }
 }
 
@@ -90,7 +93,7 @@ impl<T: Value> Value for Option<T> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        self.as_ref().map_or(1, |value| value.encoded_len().saturating_add(1))
+        self.as_ref().map_or(1, |value| together(value.encoded_len(), 1))
     }
 
     #[inline]
@@ -99,17 +102,14 @@ impl<T: Value> Value for Option<T> {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
         match self {
             Some(value) if T::FIXED => {
-                let mut both = writer.lend(T::LEAST.saturating_add(1));
-                true.write(&mut both);
-                value.write(&mut both);
+                let both = writer.lend(T::LEAST.saturating_add(1));
+                value.write(true.write(both));
+                writer
             }
-            Some(value) => {
-                true.write(writer);
-                value.write(writer);
-            }
+            Some(value) => value.write(true.write(writer)),
             None => false.write(writer),
         }
     }
@@ -135,8 +135,8 @@ impl<T: Value> Value for Box<T> {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
-        self.as_ref().write(writer);
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        self.as_ref().write(writer)
     }
 }
 
@@ -159,7 +159,7 @@ impl<T: Value> Value for Vec<T> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        self.iter().fold(2_usize, |sum, value| sum.saturating_add(value.encoded_len()))
+        self.iter().fold(2_usize, |sum, value| together(sum, value.encoded_len()))
     }
 
     #[inline]
@@ -172,9 +172,9 @@ impl<T: Value> Value for Vec<T> {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
-        put!(in Big; writer, { count: u16 = u16::try_from(self.len()).unwrap_or(u16::MAX) });
-        self.iter().for_each(|value| value.write(writer));
+    fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
+        put!(in Big; &mut writer, { count: u16 = u16::try_from(self.len()).unwrap_or(u16::MAX) });
+        self.iter().fold(writer, |writer, value| value.write(writer))
     }
 }
 
@@ -189,7 +189,7 @@ impl Value for Bytes {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        self.len().saturating_add(4)
+        together(self.len(), 4)
     }
 
     #[inline]
@@ -198,9 +198,10 @@ impl Value for Bytes {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
-        put!(in Big; writer, { size: u32 = length_u32(self.len()) });
+    fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
+        put!(in Big; &mut writer, { size: u32 = length_u32(self.len()) });
         writer.put(self);
+        writer
     }
 }
 
@@ -218,8 +219,9 @@ impl Value for Text {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
-        Self::write(self, writer);
+    fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
+        Self::write(self, &mut writer);
+        writer
     }
 }
 
@@ -238,8 +240,9 @@ impl Value for Extensions {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
         writer.put(self.as_bytes());
+        writer
     }
 }
 
@@ -264,8 +267,8 @@ macro_rules! number_values {
             }
 
             #[inline]
-            fn write(&self, writer: &mut $crate::wire::Writer<'_>) {
-                $crate::frame::Value::write(&($get)(*self), writer);
+            fn write<'w>(&self, writer: $crate::wire::Writer<'w>) -> $crate::wire::Writer<'w> {
+                $crate::frame::Value::write(&($get)(*self), writer)
             }
         }
     )+};
@@ -299,7 +302,11 @@ macro_rules! record {
             $run = $writer.lend($crate::frame::record!(@run $ty $(, $rest_ty)*));
         }
         $within = <$ty as $crate::frame::Value>::FIXED;
-        $crate::frame::Value::write($value, if $within { &mut $run } else { $writer });
+        if $within {
+            $run = $crate::frame::Value::write($value, $run);
+        } else {
+            $writer = $crate::frame::Value::write($value, $writer);
+        }
         $crate::frame::record!(@write $writer $run $within; $($rest => $rest_ty,)*);
     };
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident: $ty:ty,)+ })+) => {$(
@@ -323,7 +330,9 @@ macro_rules! record {
 
             #[inline]
             fn encoded_len(&self) -> usize {
-                0_usize $(.saturating_add($crate::frame::Value::encoded_len(&self.$field)))+
+                let size = 0;
+                $(let size = $crate::wire::together(size, $crate::frame::Value::encoded_len(&self.$field));)+
+                size
             }
 
             #[inline]
@@ -334,9 +343,10 @@ macro_rules! record {
 
             #[inline]
             #[allow(unused_assignments, reason = "nothing is asked behind the last field")]
-            fn write(&self, writer: &mut $crate::wire::Writer<'_>) {
+            fn write<'w>(&self, mut writer: $crate::wire::Writer<'w>) -> $crate::wire::Writer<'w> {
                 let (mut run, mut within) = (writer.lend(0), false);
                 $crate::frame::record!(@write writer run within; $(&self.$field => $ty,)+);
+                writer
             }
         }
     )+};

@@ -63,7 +63,7 @@ macro_rules! messages {
                         message.check("", "").ok()?;
                         let size = message.encoded_len();
                         write_frame(dst, Protocol::GROUP, MessageKind::$kind.0, FrameFlags::empty(), size, |writer| {
-                            message.write(writer);
+                            writer.pass(|writer| message.write(writer));
                         })
                     })+
                     Self::Unknown { kind, body } => {
@@ -119,7 +119,7 @@ macro_rules! messages {
             #[inline]
             fn write_body(&self, writer: &mut Writer<'_>) {
                 match self {
-                    $(Self::$variant(message) => message.write(writer),)+
+                    $(Self::$variant(message) => writer.pass(|writer| message.write(writer)),)+
                     Self::Unknown { body, .. } => writer.put(body),
                 }
             }

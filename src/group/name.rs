@@ -2,7 +2,7 @@
 
 use crate::error::DecodeError;
 use crate::frame::{Body, Value, number_values, record};
-use crate::wire::{ByteOrder::Big, Writer, put};
+use crate::wire::{ByteOrder::Big, Writer, put, together};
 use bytes::Bytes;
 use core::fmt;
 
@@ -172,13 +172,14 @@ impl Value for GroupName {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        self.0.len().saturating_add(1)
+        together(self.0.len(), 1)
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
-        put!(writer, { size: u8 = u8::try_from(self.0.len()).unwrap_or(u8::MAX) });
+    fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
+        put!(&mut writer, { size: u8 = u8::try_from(self.0.len()).unwrap_or(u8::MAX) });
         writer.put(&self.0);
+        writer
     }
 }
 
@@ -250,13 +251,14 @@ macro_rules! opaque {
 
             #[inline]
             fn encoded_len(&self) -> usize {
-                self.0.len().saturating_add(2)
+                together(self.0.len(), 2)
             }
 
             #[inline]
-            fn write(&self, writer: &mut Writer<'_>) {
-                put!(in Big; writer, { size: u16 = u16::try_from(self.0.len()).unwrap_or(u16::MAX) });
+            fn write<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
+                put!(in Big; &mut writer, { size: u16 = u16::try_from(self.0.len()).unwrap_or(u16::MAX) });
                 writer.put(&self.0);
+                writer
             }
         }
     )+};

@@ -5,7 +5,7 @@ use super::ids::{LeaveReason, Phases};
 use super::name::{ProviderId, ProviderMessage, StateValue};
 use crate::error::{DecodeError, EncodeError};
 use crate::frame::{Body, Value, record};
-use crate::wire::Writer;
+use crate::wire::{Writer, together};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -125,7 +125,7 @@ impl Value for Wish {
             Self::Message(message) => message.encoded_len(),
             Self::Attributes(attributes) => attributes.encoded_len(),
         };
-        rest.saturating_add(1)
+        together(rest, 1)
     }
 
     fn check(&self, message: &'static str, field: &'static str) -> Result<(), EncodeError> {
@@ -135,17 +135,13 @@ impl Value for Wish {
         }
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        let mut put = |number: u8, value: &dyn Fn(&mut Writer<'_>)| {
-            number.write(writer);
-            value(writer);
-        };
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         match self {
-            Self::Leave(code) => put(1, &|writer| code.write(writer)),
-            Self::Expel(expulsion) => put(2, &|writer| expulsion.write(writer)),
-            Self::State(state) => put(3, &|writer| state.write(writer)),
-            Self::Message(message) => put(4, &|writer| message.write(writer)),
-            Self::Attributes(attributes) => put(5, &|writer| attributes.write(writer)),
+            Self::Leave(code) => code.write(1_u8.write(writer)),
+            Self::Expel(expulsion) => expulsion.write(2_u8.write(writer)),
+            Self::State(state) => state.write(3_u8.write(writer)),
+            Self::Message(message) => message.write(4_u8.write(writer)),
+            Self::Attributes(attributes) => attributes.write(5_u8.write(writer)),
         }
     }
 }

@@ -82,21 +82,20 @@ pub(crate) fn refused<T: Encode + ?Sized>(value: &T, got: usize) -> Result<usize
     Err(EncodeError::ShortBuffer { needed: value.encoded_len(), got })
 }
 
-/// Where [`Encode::write`] writes to. Never panics: what does not fit is dropped, and [`Encode::encode`]
-/// asserts in debug builds that nothing was.
+/// Where [`Encode::write`] writes to. What does not fit is dropped; debug builds assert that nothing was, and that no room
+/// is left: else [`Encode::encoded_len`] is wrong.
 #[derive(Debug)]
 pub struct Writer<'a> {
     rest: &'a mut [u8],
-    overrun: bool,
 }
 
 impl<'a> Writer<'a> {
     /// Has all of `room` written.
     #[inline(always)]
     pub(crate) fn fill(room: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) {
-        let mut writer = Writer { rest: room, overrun: false };
+        let mut writer = Writer { rest: room };
         write(&mut writer);
-        debug_assert!(writer.rest.is_empty() && !writer.overrun, "encoded_len must be exact");
+        debug_assert!(writer.rest.is_empty(), "encoded_len must be exact: it is too much");
     }
 
     /// Copies `bytes`.
@@ -111,8 +110,15 @@ impl<'a> Writer<'a> {
                 copy(head, bytes);
                 self.rest = tail;
             }
-            None => self.overrun = true,
+            None => debug_assert!(false, "encoded_len must be exact: it is too little"),
         }
+    }
+
+    /// Has a value written that hands the writer on: what stays in registers need not go through memory with each field.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, write: impl FnOnce(Self) -> Self) {
+        let rest = core::mem::take(&mut self.rest);
+        *self = write(Self { rest });
     }
 
     /// Lends the next `size` bytes, so that the writes of several fixed fields share one check.
@@ -121,11 +127,11 @@ impl<'a> Writer<'a> {
         match core::mem::take(&mut self.rest).split_at_mut_checked(size) {
             Some((head, tail)) => {
                 self.rest = tail;
-                Writer { rest: head, overrun: false }
+                Writer { rest: head }
             }
             None => {
-                self.overrun = true;
-                Writer { rest: &mut [], overrun: true }
+                debug_assert!(false, "encoded_len must be exact: it is too little");
+                Writer { rest: &mut [] }
             }
         }
     }
@@ -167,6 +173,13 @@ macro_rules! put {
     }};
 }
 pub(crate) use put;
+
+/// Two sizes of what is in memory, together. With 64 bits that cannot be too much, and to look for it would cost more than
+/// the sum; with fewer it saturates.
+#[inline(always)]
+pub(crate) const fn together(one: usize, other: usize) -> usize {
+    if usize::BITS < 64 { one.saturating_add(other) } else { one.wrapping_add(other) }
+}
 
 /// Whether a length fits the u32 that announces it.
 pub(crate) fn fits_u32(message: &'static str, field: &'static str, length: usize) -> Result<(), EncodeError> {
