@@ -2,6 +2,7 @@
 
 mod deferral;
 mod deferral_text;
+mod errors;
 mod frame;
 mod group;
 mod native;

@@ -6,8 +6,9 @@ mod headers;
 mod membership;
 mod segments;
 
+use crate::errors::{assert_invalid, assert_unsupported, limit, short};
 use bytes::BytesMut;
-use handover::error::{DecodeError, DecodeErrorKind, Limit};
+use handover::error::DecodeError;
 use handover::limits::RepmgrLimits;
 use handover::repmgr::Version;
 use handover::repmgr::handshake::VersionRange;
@@ -27,33 +28,6 @@ const APP_MESSAGE: u8 = 5;
 const APP_RESPONSE: u8 = 6;
 const RESP_ERROR: u8 = 7;
 const OWN_MSG: u8 = 8;
-
-fn short(message: &'static str, field: &'static str, needed: u64, left: u64) -> DecodeError {
-    DecodeError { message, field, kind: DecodeErrorKind::Short { needed, left } }
-}
-
-fn limit(message: &'static str, field: &'static str, what: &'static str, limit: u64, got: u64) -> DecodeError {
-    DecodeError { message, field, kind: DecodeErrorKind::Limit(Limit { what, limit, got }) }
-}
-
-/// The parts of an error that a program can go by; the reason is for people.
-fn facts(error: &DecodeError) -> (&'static str, &'static str, &'static str, Option<u64>) {
-    let got = match error.kind {
-        DecodeErrorKind::Invalid { got, .. } | DecodeErrorKind::Unsupported { got, .. } => Some(got),
-        _ => None,
-    };
-    (error.kind.name(), error.message, error.field, got)
-}
-
-#[track_caller]
-fn assert_invalid(error: &DecodeError, message: &'static str, field: &'static str, got: u64) {
-    assert_eq!(facts(error), ("invalid", message, field, Some(got)), "{error}");
-}
-
-#[track_caller]
-fn assert_unsupported(error: &DecodeError, message: &'static str, field: &'static str, got: u64) {
-    assert_eq!(facts(error), ("unsupported", message, field, Some(got)), "{error}");
-}
 
 fn header(ty: u8, word1: u32, word2: u32) -> Vec<u8> {
     [&[ty][..], &word1.to_be_bytes(), &word2.to_be_bytes()].concat()

@@ -5,7 +5,7 @@ mod destination;
 mod link_stage;
 mod sub_list;
 
-use handover::error::{DecodeError, DecodeErrorKind, Limit};
+use crate::errors::{assert_invalid, assert_unsupported, limit, short};
 use handover::limits::SpiceLimits;
 use handover::spice::link::{LinkMess, LinkReply, LinkResult, PublicKey, Ticket};
 use handover::spice::stream::{ClientItem, ClientStream, ServerItem, ServerStream};
@@ -13,33 +13,6 @@ use handover::spice::{Capabilities, ChannelId, ChannelType, CommonCaps, HeaderKi
 use handover::wire::{Encode, Framer};
 
 const LIMITS: SpiceLimits = SpiceLimits::DEFAULT;
-
-fn short(message: &'static str, field: &'static str, needed: u64, left: u64) -> DecodeError {
-    DecodeError { message, field, kind: DecodeErrorKind::Short { needed, left } }
-}
-
-fn limit(message: &'static str, field: &'static str, what: &'static str, limit: u64, got: u64) -> DecodeError {
-    DecodeError { message, field, kind: DecodeErrorKind::Limit(Limit { what, limit, got }) }
-}
-
-/// The parts of an error that a program can go by; the reason is for people.
-fn facts(error: &DecodeError) -> (&'static str, &'static str, &'static str, Option<u64>) {
-    let got = match error.kind {
-        DecodeErrorKind::Invalid { got, .. } | DecodeErrorKind::Unsupported { got, .. } => Some(got),
-        _ => None,
-    };
-    (error.kind.name(), error.message, error.field, got)
-}
-
-#[track_caller]
-fn assert_invalid(error: &DecodeError, message: &'static str, field: &'static str, got: u64) {
-    assert_eq!(facts(error), ("invalid", message, field, Some(got)), "{error}");
-}
-
-#[track_caller]
-fn assert_unsupported(error: &DecodeError, message: &'static str, field: &'static str, got: u64) {
-    assert_eq!(facts(error), ("unsupported", message, field, Some(got)), "{error}");
-}
 
 fn caps(header: HeaderKind) -> CommonCaps {
     match header {

@@ -9,8 +9,9 @@ mod secrets;
 mod tokens;
 mod values;
 
+use crate::errors::{assert_invalid, assert_unsupported, facts, limit, short};
 use bytes::BytesMut;
-use handover::error::{DecodeError, DecodeErrorKind, Limit};
+use handover::error::DecodeError;
 use handover::limits::Tds5Limits;
 use handover::tds5::connection::{ClientConnection, Item};
 use handover::tds5::migration::Options;
@@ -29,33 +30,6 @@ const NORMAL: u8 = 15;
 const MIGRATE: u8 = 17;
 
 const DONE: &[u8] = b"\xfd\0\0\0\0\0\0\0\0";
-
-fn short(message: &'static str, field: &'static str, needed: u64, left: u64) -> DecodeError {
-    DecodeError { message, field, kind: DecodeErrorKind::Short { needed, left } }
-}
-
-fn limit(message: &'static str, field: &'static str, what: &'static str, limit: u64, got: u64) -> DecodeError {
-    DecodeError { message, field, kind: DecodeErrorKind::Limit(Limit { what, limit, got }) }
-}
-
-/// The parts of an error that a program can go by; the reason is for people.
-fn facts(error: &DecodeError) -> (&'static str, &'static str, &'static str, Option<u64>) {
-    let got = match error.kind {
-        DecodeErrorKind::Invalid { got, .. } | DecodeErrorKind::Unsupported { got, .. } => Some(got),
-        _ => None,
-    };
-    (error.kind.name(), error.message, error.field, got)
-}
-
-#[track_caller]
-fn assert_invalid(error: &DecodeError, message: &'static str, field: &'static str, got: u64) {
-    assert_eq!(facts(error), ("invalid", message, field, Some(got)), "{error}");
-}
-
-#[track_caller]
-fn assert_unsupported(error: &DecodeError, message: &'static str, field: &'static str, got: u64) {
-    assert_eq!(facts(error), ("unsupported", message, field, Some(got)), "{error}");
-}
 
 /// A packet, the last of its message if `last`.
 fn packet(ty: u8, last: bool, payload: &[u8]) -> Vec<u8> {

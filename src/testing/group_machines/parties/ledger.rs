@@ -86,6 +86,8 @@ pub(super) struct Ledger {
     /// Whom a token was given to, and in which reign.
     tokens: BTreeMap<Token, (Key, u64)>,
     survivors: BTreeSet<(u64, Key)>,
+    /// Who has joined, in which protocol: what a coordinator has told, though nobody may have lived to hear it.
+    joined: BTreeSet<(GroupId, ProviderId, ProtocolId)>,
     /// What subscribers know.
     known: BTreeMap<Key, (Option<Vec<ProviderId>>, Option<StateValue>)>,
     /// Whether outcomes are kept, and so hold whoever has heard of them.
@@ -110,6 +112,13 @@ impl Ledger {
 
     pub(super) fn proposes(&mut self, key: Key, request: RequestId) {
         self.seats.entry(key).or_default().proposed.insert(request);
+    }
+
+    /// A coordinator tells the end of a protocol that was approved.
+    pub(super) fn tells(&mut self, ended: &Ended) {
+        let (group, outcome) = (ended.group, &ended.outcome);
+        let joining = outcome.proposal.joining.iter();
+        self.joined.extend(joining.map(|provider| (group, *provider, outcome.protocol)));
     }
 
     /// What a process was told.
@@ -240,10 +249,8 @@ impl Ledger {
                 // Who comes back under its own name has joined again.
                 let before = removed.insert((*group, leave.provider), *protocol);
                 let joined = |from: ProtocolId| {
-                    let between = self.ends.range((*group, from)..(*group, *protocol));
-                    between
-                        .filter(|(_, end)| end.approved)
-                        .any(|(_, end)| end.outcome.proposal.joining.contains(&leave.provider))
+                    let joins = |at| (*group, leave.provider, at);
+                    self.joined.range(joins(from)..joins(*protocol)).next().is_some()
                 };
                 assert!(
                     before.is_none_or(joined),

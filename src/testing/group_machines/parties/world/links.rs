@@ -87,6 +87,9 @@ impl Parties {
                             self.ledger.survives(link.reign, key);
                         }
                     }
+                    if let Message::Approved(ended) = &message {
+                        self.ledger.tells(ended);
+                    }
                     if link.process_open && link.coordinator_open {
                         link.down.push_back(message);
                     }
