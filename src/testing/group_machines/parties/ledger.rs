@@ -110,6 +110,11 @@ impl Ledger {
         self.survivors.insert((reign, key));
     }
 
+    /// It is told that this is over: it is no survivor any more.
+    pub(super) fn is_fenced(&mut self, reign: u64, key: Key) {
+        self.survivors.remove(&(reign, key));
+    }
+
     pub(super) fn proposes(&mut self, key: Key, request: RequestId) {
         self.seats.entry(key).or_default().proposed.insert(request);
     }

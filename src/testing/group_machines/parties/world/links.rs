@@ -87,8 +87,22 @@ impl Parties {
                             self.ledger.survives(link.reign, key);
                         }
                     }
-                    if let Message::Approved(ended) = &message {
-                        self.ledger.tells(ended);
+                    match &message {
+                        Message::Approved(ended) => self.ledger.tells(ended),
+                        // A reign in between has gone on without it: what it knows is over.
+                        Message::Dissolved(Dissolved { token, reason: DissolveReason::FENCED, .. })
+                            if token.is_some() =>
+                        {
+                            let seat = &self.seats[link.process];
+                            let is_it = |request: &RequestId| {
+                                seat.process.provider(*request).is_some_and(|one| one.token() == *token)
+                            };
+                            let owners = seat.providers.iter().map(|(request, _)| *request).filter(is_it);
+                            for request in owners.filter(|_| seat.incarnation == link.incarnation) {
+                                self.ledger.is_fenced(link.reign, (seat.node, seat.incarnation, request));
+                            }
+                        }
+                        _ => {}
                     }
                     if link.process_open && link.coordinator_open {
                         link.down.push_back(message);
